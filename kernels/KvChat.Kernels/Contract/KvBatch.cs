@@ -1,0 +1,67 @@
+namespace KvChat.Kernels;
+
+/// <summary>What attention records about the KVs that a sequence's rows look at.</summary>
+public enum ObservationMode
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>
+    /// The last <see cref="SequenceSlice.ObservedRows"/> rows are an observation window: the score of each KV that was in the head before or came
+    /// with this step is replaced by <c>sum over the group of maxpool_k(sum over the window's queries of A^2)</c> (KV-Compress, arXiv 2410.00161).
+    /// </summary>
+    Window,
+
+    /// <summary>Each of the last <see cref="SequenceSlice.ObservedRows"/> rows adds <c>sum over the group of A^2</c> to the scores of the KVs it sees.</summary>
+    Accumulate,
+}
+
+/// <summary>The rows of one sequence in a ragged batch.</summary>
+public readonly struct SequenceSlice
+{
+    /// <summary>First row of the batch's tensors.</summary>
+    public required int FirstRow { get; init; }
+
+    /// <summary>Number of rows; the rows' KVs are appended to the sequence's heads in this order.</summary>
+    public required int RowCount { get; init; }
+
+    /// <summary>Format of the sequence's pages.</summary>
+    public required KvFormat Format { get; init; }
+
+    /// <summary>What is recorded.</summary>
+    public ObservationMode Observation { get; init; }
+
+    /// <summary>Rows at the end of the slice whose attention is recorded.</summary>
+    public int ObservedRows { get; init; }
+
+    /// <summary>Width k of the max-pooling along the KVs of a head, odd; 1 for none. Stride 1, borders without padding.</summary>
+    public int PoolWidth { get; init; }
+
+    /// <summary>True for A^2 (L2, the default of the paper), false for A (L1).</summary>
+    public bool Squared { get; init; }
+}
+
+/// <summary>
+/// Which rows belong to which sequence, and where their KVs lie in the layer at hand. Filled by the runtime, once per step
+/// (<see cref="Sequences"/>, <see cref="Positions"/>) and once per layer (<see cref="Heads"/>); reused without allocation.
+/// </summary>
+public sealed class KvBatch
+{
+    /// <summary>Sequences in the batch; the first <see cref="SequenceCount"/> count.</summary>
+    public SequenceSlice[] Sequences { get; set; } = [];
+
+    /// <summary>Number of sequences.</summary>
+    public int SequenceCount { get; set; }
+
+    /// <summary>Position of each row in its sequence, for rotary angles and sliding windows.</summary>
+    public int[] Positions { get; set; } = [];
+
+    /// <summary>Number of rows of all sequences.</summary>
+    public int RowCount { get; set; }
+
+    /// <summary>
+    /// Heads of the layer at hand: that of sequence s and KV head h at <c>s * kvHeads + h</c>. <see cref="HeadView.Length"/> counts the KVs
+    /// before this step; row i of the slice sees that many plus i + 1. The pages already have room for the slice's rows.
+    /// </summary>
+    public HeadView[] Heads { get; set; } = [];
+}
