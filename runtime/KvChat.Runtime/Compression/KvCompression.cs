@@ -1,0 +1,109 @@
+using KvChat.Kernels;
+
+namespace KvChat.Runtime.Compression;
+
+/// <summary>When a sequence is compressed for the first time.</summary>
+public enum CompressionSchedule
+{
+    /// <summary>Once, when the whole prompt has been read: the best choice of what to keep, at the memory of the whole prompt.</summary>
+    AfterPrompt,
+
+    /// <summary>
+    /// After every chunk of the prompt (Batch-Max, arXiv 2412.05693): the memory of a prompt never exceeds its budget plus one chunk, so
+    /// prompts longer than the pool can be read.
+    /// </summary>
+    WhileReading,
+}
+
+/// <summary>Whose attention decides what a prompt keeps.</summary>
+public enum CompressionQuery
+{
+    /// <summary>
+    /// The last tokens of the prompt, which hold the question: they observe the whole prompt, and while it is read they run behind every chunk as a
+    /// temporary suffix whose KVs are thrown away.
+    /// </summary>
+    Known,
+
+    /// <summary>The question is not looked at: each chunk's own last tokens observe what came before.</summary>
+    Unknown,
+}
+
+/// <summary>
+/// How the KV cache of one request is compressed. The defaults are KV-Compress (arXiv 2410.00161): squared attention of an observation
+/// window, max-pooled, and whole pages given back where they cost least over all layers and heads.
+/// </summary>
+public sealed record KvCompression
+{
+    /// <summary>The full cache.</summary>
+    public static KvCompression Off { get; } = new() { Policy = "off" };
+
+    /// <summary>Name of the policy: <c>kv-compress</c>, or <c>off</c>.</summary>
+    public string Policy { get; init; } = "kv-compress";
+
+    /// <summary>
+    /// KVs kept per KV seen, over all heads, sinks and protected ones included; 0.125 is "8x". From above 0 to 1. Ignored where
+    /// <see cref="RetainedKvs"/> is set.
+    /// </summary>
+    public double RetainedRatio { get; init; } = 1;
+
+    /// <summary>KVs kept per head on average, instead of a ratio; at least <see cref="SinkTokens"/> plus <see cref="ProtectedTokens"/>.</summary>
+    public int? RetainedKvs { get; init; }
+
+    /// <summary>When the prompt is compressed.</summary>
+    public CompressionSchedule Schedule { get; init; }
+
+    /// <summary>Whose attention decides.</summary>
+    public CompressionQuery Query { get; init; }
+
+    /// <summary>How KVs are stored.</summary>
+    public KvFormat Format { get; init; }
+
+    /// <summary>Prompt tokens whose queries make the scores (w).</summary>
+    public int ObservationWindow { get; init; } = 32;
+
+    /// <summary>Width of the max-pooling along tokens (k), odd; null for the model's measured default.</summary>
+    public int? PoolWidth { get; init; }
+
+    /// <summary>True for squared attention (L2), false for plain (L1).</summary>
+    public bool Squared { get; init; } = true;
+
+    /// <summary>Newest KVs of every head that are never evicted.</summary>
+    public int ProtectedTokens { get; init; } = 32;
+
+    /// <summary>First KVs of every head that are never evicted.</summary>
+    public int SinkTokens { get; init; } = 4;
+
+    /// <summary>Prompt tokens between two compressions while reading; positions are counted from the start of the sequence.</summary>
+    public int ChunkTokens { get; init; } = 512;
+
+    /// <summary>Answer tokens between two compressions while decoding; 0 for none.</summary>
+    public int DecodeInterval { get; init; } = 64;
+
+    /// <summary>
+    /// Whether the engine may compress this request further when pages run out, before anyone is preempted. The only way in which other
+    /// requests can change this one's tokens; reported in the usage.
+    /// </summary>
+    public bool UnderPressure { get; init; }
+
+    /// <summary>Whether anything is ever evicted by the request's own settings.</summary>
+    public bool IsOff => Policy == "off" || (RetainedKvs is null && RetainedRatio >= 1);
+
+    /// <summary>Checks every field.</summary>
+    /// <exception cref="ArgumentException">A field is out of its range; the message names it, its value and what would be right.</exception>
+    public void Validate()
+    {
+        Check.Field(Policy is "off" or "kv-compress", nameof(KvCompression), nameof(Policy), Policy, "one of: off, kv-compress");
+        Check.Field(RetainedRatio is > 0 and <= 1, nameof(KvCompression), nameof(RetainedRatio), RetainedRatio, "above 0 and at most 1");
+        Check.Field(RetainedKvs is null || RetainedKvs >= SinkTokens + ProtectedTokens, nameof(KvCompression), nameof(RetainedKvs), RetainedKvs,
+            $"at least SinkTokens + ProtectedTokens = {SinkTokens + ProtectedTokens}");
+        Check.Field(Enum.IsDefined(Schedule), nameof(KvCompression), nameof(Schedule), Schedule, "a CompressionSchedule");
+        Check.Field(Enum.IsDefined(Query), nameof(KvCompression), nameof(Query), Query, "a CompressionQuery");
+        Check.Field(Enum.IsDefined(Format), nameof(KvCompression), nameof(Format), Format, "a KvFormat");
+        Check.Field(ObservationWindow is >= 1 and <= 256, nameof(KvCompression), nameof(ObservationWindow), ObservationWindow, "from 1 to 256");
+        Check.Field(PoolWidth is null || (PoolWidth is >= 1 and <= 255 && PoolWidth % 2 == 1), nameof(KvCompression), nameof(PoolWidth), PoolWidth, "odd, from 1 to 255");
+        Check.Field(ProtectedTokens is >= 1 and <= 4096, nameof(KvCompression), nameof(ProtectedTokens), ProtectedTokens, "from 1 to 4096");
+        Check.Field(SinkTokens is >= 0 and <= 4096, nameof(KvCompression), nameof(SinkTokens), SinkTokens, "from 0 to 4096");
+        Check.Field(ChunkTokens is >= 64 and <= 65536, nameof(KvCompression), nameof(ChunkTokens), ChunkTokens, "from 64 to 65536");
+        Check.Field(DecodeInterval is >= 0 and <= 65536, nameof(KvCompression), nameof(DecodeInterval), DecodeInterval, "from 0 to 65536");
+    }
+}
