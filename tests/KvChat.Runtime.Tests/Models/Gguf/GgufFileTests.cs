@@ -30,6 +30,12 @@ public sealed class GgufFileTests
         Assert.All(tensor.ToFloats(), value => Assert.InRange(value, -10f, 10f));
     }
 
+    [SharedFact("models/tiny/kvchat-tiny-f16.gguf")]
+    public void Every_tensor_of_a_model_in_F16_can_be_read() => ReadAllTensors("models/tiny/kvchat-tiny-f16.gguf");
+
+    [SharedFact("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")]
+    public void Every_tensor_of_a_model_in_Q4_1_can_be_read() => ReadAllTensors("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+
     [Theory]
     [InlineData(WeightFormat.F32)]
     [InlineData(WeightFormat.F16)]
@@ -130,6 +136,22 @@ public sealed class GgufFileTests
         finally
         {
             File.Delete(path);
+        }
+    }
+
+    private static void ReadAllTensors(string model)
+    {
+        using GgufFile file = GgufFile.Open(SharedFiles.PathOf(model));
+
+        Assert.NotEmpty(file.Tensors);
+        foreach (GgufTensor tensor in file.Tensors.Values)
+        {
+            float[] row = new float[tensor.Columns];
+            foreach (int index in new[] { 0, tensor.Rows - 1 })
+            {
+                tensor.ReadRow(index, row);
+                Assert.All(row, value => Assert.InRange(value, -1000f, 1000f));
+            }
         }
     }
 }

@@ -100,8 +100,11 @@ public sealed class GgufFuzzTests
     /// <summary>Reads all that the file offers.</summary>
     private static unsafe void Touch(GgufFile file, long length)
     {
-        foreach (GgufTensor tensor in file.Tensors.Values)
+        long end = 24;
+        foreach (GgufTensor tensor in file.Tensors.Values.OrderBy(tensor => tensor.FileOffset))
         {
+            Assert.True(tensor.FileOffset >= end, $"'{tensor.Name}' lies upon another tensor.");
+            end = tensor.FileOffset + tensor.ByteLength;
             Assert.InRange(tensor.FileOffset, 24, length);
             Assert.InRange(tensor.ByteLength, 1, length - tensor.FileOffset);
             Assert.Equal(WeightFormats.RowBytes(tensor.Format, tensor.Columns) * tensor.Rows, tensor.ByteLength);
