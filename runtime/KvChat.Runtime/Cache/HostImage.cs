@@ -1,0 +1,73 @@
+using System.Runtime.InteropServices;
+using KvChat.Kernels;
+
+namespace KvChat.Runtime.Cache;
+
+/// <summary>
+/// All pages of a sequence in host memory, while others use its place in the pool. One native block; it holds no page of the pool.
+/// </summary>
+public sealed unsafe class HostImage : IDisposable
+{
+    private readonly int[] _lengths;
+    private readonly int _pageBytes;
+    private byte* _data;
+
+    internal HostImage(KvFormat format, int layers, int kvHeads, int[] lengths, int pageCount, int pageBytes)
+    {
+        Format = format;
+        Layers = layers;
+        KvHeads = kvHeads;
+        _lengths = lengths;
+        PageCount = pageCount;
+        _pageBytes = pageBytes;
+        _data = (byte*)NativeMemory.Alloc((nuint)Math.Max(1, Bytes));
+        GC.AddMemoryPressure(Math.Max(1, Bytes));
+    }
+
+    /// <summary>Frees the memory of an image that was forgotten.</summary>
+    ~HostImage() => Free();
+
+    /// <summary>Format of the pages.</summary>
+    public KvFormat Format { get; }
+
+    /// <summary>Layers of the model.</summary>
+    public int Layers { get; }
+
+    /// <summary>KV heads of a layer.</summary>
+    public int KvHeads { get; }
+
+    /// <summary>Pages that bringing the sequence back takes.</summary>
+    public int PageCount { get; }
+
+    /// <summary>Bytes of host memory.</summary>
+    public long Bytes => (long)PageCount * _pageBytes;
+
+    /// <summary>KVs of each head, <c>[layers * kvHeads]</c>.</summary>
+    public IReadOnlyList<int> Lengths => _lengths;
+
+    /// <summary>A page's image, in the order of heads and then of each head's pages.</summary>
+    /// <exception cref="ObjectDisposedException">The memory was given back.</exception>
+    public Span<byte> Page(int index)
+    {
+        ObjectDisposedException.ThrowIf(_data == null, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, PageCount);
+        return new Span<byte>(_data + (long)index * _pageBytes, _pageBytes);
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        if (_data == null)
+            return;
+        NativeMemory.Free(_data);
+        _data = null;
+        GC.RemoveMemoryPressure(Math.Max(1, Bytes));
+    }
+}

@@ -1,0 +1,59 @@
+namespace KvChat.Runtime.Cache;
+
+/// <content>Swapping out to host memory and back.</content>
+public sealed partial class SequenceCache
+{
+    /// <summary>
+    /// Copies all pages to host memory and gives them back to the pool; the sequence is empty then. Pages that others share are copied too:
+    /// they may be gone when the sequence comes back.
+    /// </summary>
+    public HostImage ToHost()
+    {
+        ThrowIfDisposed();
+        ReleaseUnused();
+        HostImage image = new(Format, Layers, KvHeads, [.. _lengths], PageCount, Pool.BytesPerPage);
+        int index = 0;
+        foreach (HeadTable table in _tables)
+        {
+            foreach (int page in table.Pages)
+                Pool.Arena.ReadPage(page, image.Page(index++));
+        }
+
+        Clear();
+        return image;
+    }
+
+    /// <summary>Brings swapped pages back, bit for bit, into a sequence that is empty; or changes nothing. The image stays the caller's to dispose.</summary>
+    /// <returns>False where fewer than <see cref="HostImage.PageCount"/> pages are free.</returns>
+    /// <exception cref="ArgumentException">The image is of another format or shape.</exception>
+    /// <exception cref="InvalidOperationException">The sequence has KVs.</exception>
+    public bool TryFromHost(HostImage image)
+    {
+        ThrowIfDisposed();
+        ArgumentNullException.ThrowIfNull(image);
+        if (KvCount != 0)
+            throw new InvalidOperationException($"The sequence has {KvCount} KVs; only an empty one can take an image.");
+        if (image.Format != Format || image.Layers != Layers || image.KvHeads != KvHeads)
+            throw new ArgumentException($"The image has {image.Layers} layers of {image.KvHeads} KV heads in {image.Format}; the sequence has {Layers} of {KvHeads} in {Format}.", nameof(image));
+        ReleaseUnused();
+        if (image.PageCount > Pool.FreePages)
+            return false;
+        int index = 0;
+        for (int i = 0; i < _tables.Length; i++)
+        {
+            int length = image.Lengths[i];
+            for (int pages = PagesFor(length); pages > 0; pages--)
+            {
+                int page = Pool.Allocate();
+                _tables[i].Add(page);
+                PageCount++;
+                Pool.Arena.WritePage(page, image.Page(index++));
+            }
+
+            _tables[i].Length = length;
+            KvCount += length;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,351 @@
+using System.Collections;
+using KvChat.Kernels;
+
+namespace KvChat.Runtime.Cache;
+
+/// <summary>
+/// The KVs of one sequence: a <see cref="HeadTable"/> per layer and KV head over a <see cref="PagePool"/>, all in one format. Tables are
+/// ragged: after an eviction every head has as many pages as it needs.
+/// </summary>
+/// <remarks>
+/// <para>A step appends the same number of KVs to every head: <see cref="TryReserve"/>, then <see cref="FillViews"/> per layer while kernels write,
+/// then <see cref="Commit"/>. A reservation that was not used stays with the sequence for the next step, until <see cref="ReleaseUnused"/> or
+/// anything else that changes the tables. None of this allocates on the managed heap.</para>
+/// <para>Within a head, KVs always stand in ascending order of position. Eviction could close holes with fewer moves by taking KVs from the end
+/// (two pointers meeting), but pooling along tokens, sliding windows, truncation, sinks and the protected window would then need the positions
+/// sorted each time; in order, each of them is a range of indices. The price is that every kept KV behind the first hole moves, once per
+/// compression: at 8x an eighth of the KVs, at most.</para>
+/// <para>Pages are shared by <see cref="Fork"/> and counted by the pool. A shared page is never written: appending and eviction copy it first.
+/// Kernels that record scores write into every page of a sequence, so that <see cref="TryUnshare"/> comes before observing.</para>
+/// </remarks>
+public sealed partial class SequenceCache : IDisposable
+{
+    private readonly HeadTable[] _tables;
+    private readonly HeadLengths _lengths;
+    private int _reserved;
+    private bool _disposed;
+
+    /// <summary>An empty sequence.</summary>
+    /// <param name="pool">Where its pages come from.</param>
+    /// <param name="layers">Layers of the model.</param>
+    /// <param name="kvHeads">KV heads of a layer.</param>
+    /// <param name="format">Format of all its pages.</param>
+    public SequenceCache(PagePool pool, int layers, int kvHeads, KvFormat format)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(layers);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(kvHeads);
+        Pool = pool;
+        Layers = layers;
+        KvHeads = kvHeads;
+        Format = format;
+        PageTokens = pool.Arena.PageTokens(format);
+        _tables = new HeadTable[layers * kvHeads];
+        for (int i = 0; i < _tables.Length; i++)
+            _tables[i] = new HeadTable();
+        _lengths = new HeadLengths(_tables);
+    }
+
+    /// <summary>Where the pages come from.</summary>
+    public PagePool Pool { get; }
+
+    /// <summary>Layers of the model.</summary>
+    public int Layers { get; }
+
+    /// <summary>KV heads of a layer.</summary>
+    public int KvHeads { get; }
+
+    /// <summary>Format of all pages.</summary>
+    public KvFormat Format { get; }
+
+    /// <summary>KVs that a page holds in <see cref="Format"/>.</summary>
+    public int PageTokens { get; }
+
+    /// <summary>KVs of all heads.</summary>
+    public long KvCount { get; private set; }
+
+    /// <summary>Pages of all heads, reserved and shared ones included.</summary>
+    public int PageCount { get; private set; }
+
+    /// <summary>Bytes of <see cref="PageCount"/> pages, metadata included; a shared page counts in full.</summary>
+    public long Bytes => (long)PageCount * Pool.BytesPerPage;
+
+    /// <summary>KVs of each head, <c>[layers * kvHeads]</c>: a live view, to be copied where it must last.</summary>
+    public IReadOnlyList<int> KeptPerHead => _lengths;
+
+    /// <summary>Table of a head.</summary>
+    public HeadTable Table(int layer, int kvHead)
+    {
+        CheckHead(layer, kvHead);
+        return _tables[layer * KvHeads + kvHead];
+    }
+
+    /// <summary>New pages that appending takes: those that the reserved ones do not cover, and copies of partly filled last pages that are shared.</summary>
+    /// <param name="tokens">KVs that every head gets.</param>
+    public int PagesToAppend(int tokens)
+    {
+        ThrowIfDisposed();
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        if (tokens == 0)
+            return 0;
+        long pages = 0;
+        foreach (HeadTable table in _tables)
+        {
+            pages += Math.Max(0, PagesFor((long)table.Length + tokens) - table.PageCount);
+            if (SharesPartialPage(table))
+                pages++;
+        }
+
+        return (int)Math.Min(pages, int.MaxValue);
+    }
+
+    /// <summary>
+    /// Makes room for the next KVs of every head, with partly filled last pages copied where they are shared; or changes nothing.
+    /// </summary>
+    /// <param name="tokens">KVs that every head will get.</param>
+    /// <returns>False where the pool has fewer than <see cref="PagesToAppend"/> free pages.</returns>
+    public bool TryReserve(int tokens)
+    {
+        if (PagesToAppend(tokens) > Pool.FreePages)
+            return false;
+        if (tokens == 0)
+            return true;
+        foreach (HeadTable table in _tables)
+        {
+            if (SharesPartialPage(table))
+                Unshare(table, table.Length / PageTokens);
+            int pages = PagesFor((long)table.Length + tokens);
+            table.Grow(pages);
+            while (table.PageCount < pages)
+            {
+                table.Add(Pool.Allocate());
+                PageCount++;
+            }
+        }
+
+        _reserved = Math.Max(_reserved, tokens);
+        return true;
+    }
+
+    /// <summary>The heads of a layer as kernels read them, with their lengths before the step; valid until the tables change.</summary>
+    /// <param name="layer">Layer.</param>
+    /// <param name="views">Receives <see cref="KvHeads"/> views.</param>
+    public void FillViews(int layer, Span<HeadView> views)
+    {
+        CheckHead(layer, 0);
+        if (views.Length != KvHeads)
+            throw new ArgumentException($"There are {KvHeads} KV heads, not {views.Length}.", nameof(views));
+        for (int head = 0; head < views.Length; head++)
+            views[head] = _tables[layer * KvHeads + head].View;
+    }
+
+    /// <summary>Counts the KVs that a step wrote into every head. What was reserved beyond them stays reserved.</summary>
+    /// <param name="tokens">KVs written to every head, at most as many as were reserved.</param>
+    /// <exception cref="InvalidOperationException">Fewer were reserved.</exception>
+    public void Commit(int tokens)
+    {
+        ThrowIfDisposed();
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        if (tokens > _reserved)
+            throw new InvalidOperationException($"{tokens} KVs a head were written, but room was reserved for {_reserved}.");
+        foreach (HeadTable table in _tables)
+            table.Length += tokens;
+        KvCount += (long)tokens * _tables.Length;
+        _reserved -= tokens;
+    }
+
+    /// <summary>Gives back pages that were reserved and hold no KV.</summary>
+    public void ReleaseUnused()
+    {
+        ThrowIfDisposed();
+        _reserved = 0;
+        foreach (HeadTable table in _tables)
+            Trim(table);
+    }
+
+    /// <summary>Drops the newest KVs of every head, for example of a temporary suffix, and gives empty pages back.</summary>
+    /// <exception cref="InvalidOperationException">A head has fewer KVs; nothing was changed.</exception>
+    public void DropLast(int tokens)
+    {
+        ThrowIfDisposed();
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        for (int i = 0; i < _tables.Length; i++)
+        {
+            if (_tables[i].Length < tokens)
+                throw new InvalidOperationException($"Layer {i / KvHeads}, KV head {i % KvHeads} has {_tables[i].Length} KVs; {tokens} cannot be dropped.");
+        }
+
+        foreach (HeadTable table in _tables)
+            Shorten(table, table.Length - tokens);
+    }
+
+    /// <summary>Drops every KV whose position is at least <paramref name="position"/>, and gives empty pages back.</summary>
+    public void Truncate(int position)
+    {
+        ThrowIfDisposed();
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        Span<int> positions = stackalloc int[PageTokens];
+        foreach (HeadTable table in _tables)
+            Shorten(table, CountBelow(table, position, positions));
+    }
+
+    /// <summary>
+    /// A second sequence with the same KVs; pages are shared and copied only when one of the two changes them. Pages that were reserved stay
+    /// with this sequence, but the reservation must be made again.
+    /// </summary>
+    public SequenceCache Fork()
+    {
+        ThrowIfDisposed();
+        ReleaseUnused();
+        SequenceCache fork = new(Pool, Layers, KvHeads, Format);
+        for (int i = 0; i < _tables.Length; i++)
+        {
+            HeadTable copy = fork._tables[i];
+            copy.Grow(_tables[i].PageCount);
+            foreach (int page in _tables[i].Pages)
+            {
+                Pool.Retain(page);
+                copy.Add(page);
+            }
+
+            copy.Length = _tables[i].Length;
+        }
+
+        fork.PageCount = PageCount;
+        fork.KvCount = KvCount;
+        return fork;
+    }
+
+    /// <summary>Pages that giving this sequence up would free: those that nobody else holds.</summary>
+    public int ExclusivePages
+    {
+        get
+        {
+            int pages = 0;
+            foreach (HeadTable table in _tables)
+            {
+                foreach (int page in table.Pages)
+                    pages += Pool.IsShared(page) ? 0 : 1;
+            }
+
+            return pages;
+        }
+    }
+
+    /// <summary>Copies every page that is shared, so that kernels may write scores; or changes nothing.</summary>
+    /// <returns>False where the pool has too few free pages.</returns>
+    public bool TryUnshare()
+    {
+        ThrowIfDisposed();
+        if (PageCount - ExclusivePages > Pool.FreePages)
+            return false;
+        foreach (HeadTable table in _tables)
+        {
+            for (int i = 0; i < table.PageCount; i++)
+            {
+                if (Pool.IsShared(table[i]))
+                    Unshare(table, i);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Gives all pages back. A second call does nothing.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        Clear();
+        _disposed = true;
+        foreach (HeadTable table in _tables)
+            table.Dispose();
+    }
+
+    internal ReadOnlySpan<HeadTable> Tables => _tables;
+
+    private int PagesFor(long tokens) => (int)((tokens + PageTokens - 1) / PageTokens);
+
+    private bool SharesPartialPage(HeadTable table) => table.Length % PageTokens != 0 && Pool.IsShared(table[table.Length / PageTokens]);
+
+    private void Unshare(HeadTable table, int index)
+    {
+        int shared = table[index];
+        int own = Pool.Allocate();
+        Pool.Arena.CopyPage(shared, own);
+        table[index] = own;
+        Pool.Release(shared);
+    }
+
+    private void Shorten(HeadTable table, int length)
+    {
+        _reserved = 0;
+        KvCount -= table.Length - length;
+        table.Length = length;
+        Trim(table);
+    }
+
+    private void Trim(HeadTable table)
+    {
+        int pages = PagesFor(table.Length);
+        while (table.PageCount > pages)
+        {
+            Pool.Release(table.RemoveLast());
+            PageCount--;
+        }
+    }
+
+    private void Clear()
+    {
+        foreach (HeadTable table in _tables)
+            Shorten(table, 0);
+    }
+
+    /// <summary>KVs before a position: a binary search over the pages' first positions, then one page.</summary>
+    private int CountBelow(HeadTable table, int position, Span<int> positions)
+    {
+        int low = 0, high = PagesFor(table.Length);
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            Pool.Arena.ReadPositions(table.Part(middle, 1), Format, positions[..1]);
+            if (positions[0] < position)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        if (low == 0)
+            return 0;
+        int start = (low - 1) * PageTokens, count = Math.Min(PageTokens, table.Length - start);
+        Pool.Arena.ReadPositions(table.Part(low - 1, count), Format, positions[..count]);
+        int below = positions[..count].BinarySearch(position);
+        return start + (below < 0 ? ~below : below);
+    }
+
+    private void CheckHead(int layer, int kvHead)
+    {
+        ThrowIfDisposed();
+        if ((uint)layer >= (uint)Layers)
+            throw new ArgumentOutOfRangeException(nameof(layer), layer, $"There are {Layers} layers.");
+        if ((uint)kvHead >= (uint)KvHeads)
+            throw new ArgumentOutOfRangeException(nameof(kvHead), kvHead, $"There are {KvHeads} KV heads.");
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    private sealed class HeadLengths(HeadTable[] tables) : IReadOnlyList<int>
+    {
+        public int Count => tables.Length;
+
+        public int this[int index] => tables[index].Length;
+
+        public IEnumerator<int> GetEnumerator()
+        {
+            foreach (HeadTable table in tables)
+                yield return table.Length;
+        }
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+}
