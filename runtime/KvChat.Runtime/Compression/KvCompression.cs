@@ -35,7 +35,7 @@ public enum CompressionQuery
 public sealed record KvCompression
 {
     /// <summary>The full cache.</summary>
-    public static KvCompression Off { get; } = new() { Policy = "off" };
+    public static KvCompression Off { get; } = new() { Policy = CompressionPolicies.Off };
 
     /// <summary>Name of the policy: <c>kv-compress</c>, or <c>off</c>.</summary>
     public string Policy { get; init; } = "kv-compress";
@@ -86,13 +86,13 @@ public sealed record KvCompression
     public bool UnderPressure { get; init; }
 
     /// <summary>Whether anything is ever evicted by the request's own settings.</summary>
-    public bool IsOff => Policy == "off" || (RetainedKvs is null && RetainedRatio >= 1);
+    public bool IsOff => Policy == CompressionPolicies.Off || (RetainedKvs is null && RetainedRatio >= 1);
 
     /// <summary>Checks every field.</summary>
     /// <exception cref="ArgumentException">A field is out of its range; the message names it, its value and what would be right.</exception>
     public void Validate()
     {
-        Check.Field(Policy is "off" or "kv-compress", nameof(KvCompression), nameof(Policy), Policy, "one of: off, kv-compress");
+        Check.Field(CompressionPolicies.Names.Contains(Policy), nameof(KvCompression), nameof(Policy), Policy, $"one of: {string.Join(", ", CompressionPolicies.Names)}");
         Check.Field(RetainedRatio is > 0 and <= 1, nameof(KvCompression), nameof(RetainedRatio), RetainedRatio, "above 0 and at most 1");
         Check.Field(RetainedKvs is null || RetainedKvs >= SinkTokens + ProtectedTokens, nameof(KvCompression), nameof(RetainedKvs), RetainedKvs,
             $"at least SinkTokens + ProtectedTokens = {SinkTokens + ProtectedTokens}");

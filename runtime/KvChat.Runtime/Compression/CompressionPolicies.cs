@@ -1,0 +1,27 @@
+namespace KvChat.Runtime.Compression;
+
+/// <summary>A named choice of scorer and allocator. Format and schedule are the request's own choices.</summary>
+/// <param name="Name">Name in <see cref="KvCompression.Policy"/>.</param>
+/// <param name="Scorer">How KVs get their scores.</param>
+/// <param name="CreateAllocator">Makes the allocator, once per thread, because it reuses scratch.</param>
+public sealed record CompressionPolicy(string Name, IKvScorer Scorer, Func<IBudgetAllocator> CreateAllocator);
+
+/// <summary>All policies by name: the one place to add another.</summary>
+public static class CompressionPolicies
+{
+    /// <summary>Name of the full cache, which is no policy.</summary>
+    public const string Off = "off";
+
+    private static readonly CompressionPolicy[] All =
+    [
+        new("kv-compress", new AttentionScorer(), () => new GlobalPageEviction()),
+    ];
+
+    /// <summary>Names that <see cref="KvCompression.Policy"/> may have.</summary>
+    public static IReadOnlyList<string> Names { get; } = [Off, .. All.Select(policy => policy.Name)];
+
+    /// <summary>The policy of that name.</summary>
+    /// <exception cref="ArgumentException">There is none; the message lists all.</exception>
+    public static CompressionPolicy Get(string name) => Array.Find(All, policy => policy.Name == name)
+        ?? throw new ArgumentException($"There is no compression policy '{name}'; there are: {string.Join(", ", All.Select(policy => policy.Name))}.", nameof(name));
+}

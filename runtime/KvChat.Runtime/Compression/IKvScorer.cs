@@ -1,0 +1,76 @@
+using KvChat.Kernels;
+using KvChat.Runtime.Cache;
+
+namespace KvChat.Runtime.Compression;
+
+/// <summary>What a scorer wants attention to record, for the fields of <see cref="SequenceSlice"/> of the same names.</summary>
+/// <param name="Mode">Whether scores are replaced by a window's, added to, or left alone.</param>
+/// <param name="Rows">Most rows at the end of the slice that observe.</param>
+/// <param name="PoolWidth">Width of the max-pooling along tokens, odd.</param>
+/// <param name="Squared">True for squared attention weights.</param>
+public readonly record struct Observation(ObservationMode Mode, int Rows, int PoolWidth, bool Squared)
+{
+    /// <summary>Nothing is recorded.</summary>
+    public static Observation None { get; } = new(ObservationMode.None, 0, 1, false);
+}
+
+/// <summary>How KVs get their scores: what kernels record while the model runs, and how the recorded numbers are read.</summary>
+public interface IKvScorer
+{
+    /// <summary>Name, as in the literature.</summary>
+    string Name { get; }
+
+    /// <summary>
+    /// Whether scores are sums over queries, so that KVs seen by more queries have larger ones, and <see cref="ScoreHistory"/> is needed to compare them.
+    /// </summary>
+    bool SumsOverQueries { get; }
+
+    /// <summary>What the observation window at the end of a prompt, or of a chunk, records.</summary>
+    /// <param name="settings">The request's settings.</param>
+    /// <param name="modelPoolWidth">Pool width measured for the model, used where the settings name none.</param>
+    Observation ObservePrompt(KvCompression settings, int modelPoolWidth);
+
+    /// <summary>What a decoding row records.</summary>
+    Observation ObserveDecode(KvCompression settings);
+
+    /// <summary>Reads the scores of a head, higher for KVs that matter more.</summary>
+    /// <param name="cache">The sequence.</param>
+    /// <param name="layer">Layer.</param>
+    /// <param name="kvHead">KV head.</param>
+    /// <param name="scores">Receives <c>[length of the head]</c> scores.</param>
+    void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores);
+}
+
+/// <summary>
+/// Scores of KV-Compress (arXiv 2410.00161): attention weights of the window's queries, squared, summed over the queries, max-pooled along
+/// tokens and summed over the group; decoding queries add theirs. All of it is recorded by the attention kernels.
+/// </summary>
+public sealed class AttentionScorer : IKvScorer
+{
+    /// <inheritdoc/>
+    public string Name => "kv-compress";
+
+    /// <inheritdoc/>
+    public bool SumsOverQueries => true;
+
+    /// <inheritdoc/>
+    public Observation ObservePrompt(KvCompression settings, int modelPoolWidth)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return settings.IsOff ? Observation.None : new(ObservationMode.Window, settings.ObservationWindow, settings.PoolWidth ?? modelPoolWidth, settings.Squared);
+    }
+
+    /// <inheritdoc/>
+    public Observation ObserveDecode(KvCompression settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return settings.IsOff || settings.DecodeInterval == 0 ? Observation.None : new(ObservationMode.Accumulate, 1, 1, settings.Squared);
+    }
+
+    /// <inheritdoc/>
+    public void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        cache.Pool.Arena.ReadScores(cache.Table(layer, kvHead).View, cache.Format, scores);
+    }
+}

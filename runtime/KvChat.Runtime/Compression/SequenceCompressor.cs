@@ -1,0 +1,150 @@
+using KvChat.Runtime.Cache;
+
+namespace KvChat.Runtime.Compression;
+
+/// <summary>What a compression did.</summary>
+/// <param name="Kept">KVs of all heads afterwards.</param>
+/// <param name="Evicted">KVs that went.</param>
+/// <param name="PagesFreed">Pages that the sequence no longer holds.</param>
+/// <param name="EffectiveRatio">The ratio asked for, raised to the floor where it lies below: what sinks, protected window and pinned stretches take.</param>
+/// <param name="RaisedToFloor">Whether it was raised.</param>
+public readonly record struct CompressionReport(long Kept, long Evicted, int PagesFreed, double EffectiveRatio, bool RaisedToFloor);
+
+/// <summary>
+/// Compresses sequences to their budgets: reads scores, marks what must stay and what goes first, lets the policy's allocator choose and the
+/// cache evict. Scratch is reused between calls: one per engine thread.
+/// </summary>
+public sealed class SequenceCompressor
+{
+    private readonly Dictionary<string, IBudgetAllocator> _allocators = [];
+    private float[] _scores = [];
+    private bool[] _keep = [];
+    private int[] _positions = [];
+    private int[] _lengths = [];
+
+    /// <summary>Compresses a sequence, or changes nothing.</summary>
+    /// <param name="cache">The sequence; a reservation must be made again afterwards.</param>
+    /// <param name="settings">The request's settings.</param>
+    /// <param name="spans">What the stretches of the prompt are. Sinks and protected window stay whatever a stretch says; where stretches overlap, pinned wins.</param>
+    /// <param name="tokensSeen">Tokens that a ratio refers to: while a prompt is read, all of it.</param>
+    /// <param name="history">Whose attention is in the scores.</param>
+    /// <param name="report">What was done.</param>
+    /// <returns>
+    /// False, with nothing changed, where the sequence shares pages that it would have to copy and too few are free. That cannot happen after
+    /// <see cref="SequenceCache.TryUnshare"/>, which observing asks for anyway.
+    /// </returns>
+    public bool TryCompress(SequenceCache cache, KvCompression settings, IReadOnlyList<PromptSpan> spans, int tokensSeen, ScoreHistory history, out CompressionReport report)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(spans);
+        ArgumentOutOfRangeException.ThrowIfNegative(tokensSeen);
+        cache.ReleaseUnused();
+        int heads = cache.KeptPerHead.Count, pageTokens = cache.PageTokens;
+        int asked = CompressionBudget.AskedPages(settings, heads, tokensSeen, pageTokens);
+        int allowed = CompressionBudget.AllowedPages(settings, heads, tokensSeen, pageTokens);
+        long kvsBefore = cache.KvCount;
+        int pagesBefore = cache.PageCount;
+        bool done = true;
+        if (!settings.IsOff && pagesBefore > allowed)
+        {
+            CompressionPolicy policy = CompressionPolicies.Get(settings.Policy);
+            int floor = ReadScores(cache, policy.Scorer, settings, spans, history);
+            allowed = Math.Max(allowed, floor);
+            if (pagesBefore > allowed)
+                done = TryEvict(cache, AllocatorOf(policy), allowed, settings.SinkTokens + settings.ProtectedTokens);
+        }
+
+        report = new CompressionReport(cache.KvCount, kvsBefore - cache.KvCount, pagesBefore - cache.PageCount,
+            EffectiveRatio(settings, asked, allowed, CompressionBudget.WholePages(heads, tokensSeen, pageTokens)), allowed > asked);
+        return done;
+    }
+
+    private static double EffectiveRatio(KvCompression settings, int asked, int allowed, int whole)
+    {
+        if (settings.IsOff || whole == 0)
+            return 1;
+        return allowed == asked && settings.RetainedKvs is null ? settings.RetainedRatio : Math.Min(1, (double)allowed / whole);
+    }
+
+    /// <summary>Reads and marks the scores of all heads; returns the pages that they keep in any case.</summary>
+    private int ReadScores(SequenceCache cache, IKvScorer scorer, KvCompression settings, IReadOnlyList<PromptSpan> spans, ScoreHistory history)
+    {
+        int total = checked((int)cache.KvCount), heads = cache.KeptPerHead.Count;
+        ScoreOrder.Room(ref _scores, total);
+        ScoreOrder.Room(ref _keep, total);
+        ScoreOrder.Room(ref _lengths, heads);
+        bool divide = scorer.SumsOverQueries && history.HasAdded, marked = spans.Any(span => span.Retention != KvRetention.Compressible);
+        int floor = 0, offset = 0;
+        for (int head = 0; head < heads; head++)
+        {
+            int length = _lengths[head] = cache.KeptPerHead[head], layer = head / cache.KvHeads, kvHead = head % cache.KvHeads;
+            Span<float> scores = _scores.AsSpan(offset, length);
+            scorer.ReadScores(cache, layer, kvHead, scores);
+            scores.Replace(float.PositiveInfinity, float.MaxValue); // +infinity is for what must stay; a score that overflowed is only very high
+            if (divide || marked)
+            {
+                Span<int> positions = ScoreOrder.Room(ref _positions, length).AsSpan(0, length);
+                cache.Pool.Arena.ReadPositions(cache.Table(layer, kvHead).View, cache.Format, positions);
+                if (divide)
+                    Divide(scores, positions, history);
+                Mark(scores, positions, spans, KvRetention.Droppable, float.NegativeInfinity);
+                Mark(scores, positions, spans, KvRetention.Pinned, float.PositiveInfinity);
+            }
+
+            scores[..Math.Min(length, settings.SinkTokens)].Fill(float.PositiveInfinity);
+            scores[Math.Max(0, length - settings.ProtectedTokens)..].Fill(float.PositiveInfinity);
+            floor += GlobalPageEviction.FloorPages(length, scores.Count(float.PositiveInfinity), cache.PageTokens);
+            offset += length;
+        }
+
+        return floor;
+    }
+
+    private bool TryEvict(SequenceCache cache, IBudgetAllocator allocator, int allowedPages, int floorKvs)
+    {
+        int total = (int)cache.KvCount;
+        SelectionInput input = new()
+        {
+            KvHeads = cache.KvHeads,
+            PageTokens = cache.PageTokens,
+            Lengths = _lengths.AsSpan(0, cache.KeptPerHead.Count),
+            Scores = _scores.AsSpan(0, total),
+            AllowedPages = allowedPages,
+            FloorKvs = floorKvs,
+        };
+        Span<bool> keep = _keep.AsSpan(0, total);
+        allocator.Allocate(input, keep);
+        return cache.TryEvict(keep);
+    }
+
+    private IBudgetAllocator AllocatorOf(CompressionPolicy policy)
+    {
+        if (!_allocators.TryGetValue(policy.Name, out IBudgetAllocator? allocator))
+            _allocators.Add(policy.Name, allocator = policy.CreateAllocator());
+        return allocator;
+    }
+
+    /// <summary>Makes sums over different numbers of queries comparable. What no query could see has the score 0 and keeps it; it is new and protected.</summary>
+    private static void Divide(Span<float> scores, ReadOnlySpan<int> positions, ScoreHistory history)
+    {
+        for (int i = 0; i < scores.Length; i++)
+            scores[i] /= Math.Max(1, history.QueriesThatSaw(positions[i]));
+    }
+
+    private static void Mark(Span<float> scores, ReadOnlySpan<int> positions, IReadOnlyList<PromptSpan> spans, KvRetention retention, float mark)
+    {
+        for (int i = 0; i < spans.Count; i++)
+        {
+            if (spans[i].Retention == retention && spans[i].Length > 0)
+                scores[LowerBound(positions, spans[i].Start)..LowerBound(positions, spans[i].End)].Fill(mark);
+        }
+    }
+
+    /// <summary>KVs before a position; positions ascend within a head, and each stands once.</summary>
+    private static int LowerBound(ReadOnlySpan<int> positions, int position)
+    {
+        int found = positions.BinarySearch(position);
+        return found < 0 ? ~found : found;
+    }
+}
