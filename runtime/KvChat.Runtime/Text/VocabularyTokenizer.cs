@@ -17,15 +17,15 @@ internal abstract class VocabularyTokenizer : Tokenizer
     {
         Vocabulary = new Vocabulary(data, decode);
         matcher = new SpecialTokenMatcher(Vocabulary, spaceIsMarked);
-        BosId = CheckId(data.Bos, "bos_token_id");
-        EosId = CheckId(data.Eos, "eos_token_id");
-        UnknownId = CheckId(data.Unknown, "unknown_token_id");
-        EndOfGenerationIds = FindEnds(CheckId(data.Eot, "eot_token_id"), CheckId(data.Eom, "eom_token_id"));
+        BosId = CheckId(data.Bos, "tokenizer.ggml.bos_token_id");
+        EosId = CheckId(data.Eos, "tokenizer.ggml.eos_token_id");
+        UnknownId = CheckId(data.Unknown, "tokenizer.ggml.unknown_token_id");
+        EndOfGenerationIds = FindEnds(CheckId(data.Eot, "tokenizer.ggml.eot_token_id"), CheckId(data.Eom, "tokenizer.ggml.eom_token_id"));
         AddBos = BosId is not null && (data.AddBos ?? addBos);
         AddEos = EosId is not null && (data.AddEos ?? false);
         takesSpaceAfter = [.. data.TakesSpaceAfter];
         foreach (int id in takesSpaceAfter)
-            CheckId(id, nameof(data.TakesSpaceAfter));
+            CheckId(id, "TakesSpaceAfter");
     }
 
     public override int VocabularySize => Vocabulary.Count;
@@ -106,7 +106,7 @@ internal abstract class VocabularyTokenizer : Tokenizer
 
     private int? CheckId(int? id, string field) => id is null || (uint)id.Value < (uint)Vocabulary.Count
         ? id
-        : throw new TokenizerException($"tokenizer.ggml.{field}", $"the id is {id}; it must be from 0 to {Vocabulary.Count - 1}.");
+        : throw new TokenizerException(field, $"the id is {id}; it must be from 0 to {Vocabulary.Count - 1}.");
 
     private int[] FindEnds(int? eot, int? eom)
     {
