@@ -20,6 +20,7 @@ public sealed class ModelFileException : Exception
         Field = field;
         Offset = offset;
         File = file;
+        Problem = problem;
     }
 
     /// <summary>The field that is wrong.</summary>
@@ -30,6 +31,9 @@ public sealed class ModelFileException : Exception
 
     /// <summary>Name of the file; null where it has none.</summary>
     public string? File { get; }
+
+    /// <summary>The end of the sentence that starts with the field.</summary>
+    internal string Problem { get; }
 
     /// <summary>Text from a file made fit for a message: cut at 80 characters, control characters escaped.</summary>
     internal static string Printable(string text)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using KvChat.Runtime.Models;
 using KvChat.Runtime.Text.PreTokenizers;
 
 namespace KvChat.Runtime.Text;
@@ -113,14 +114,14 @@ internal sealed class ByteLevelBpeTokenizer : VocabularyTokenizer
     private Dictionary<ulong, (uint Rank, int Id)> ReadMerges(IReadOnlyList<string>? list)
     {
         if (list is null)
-            throw new TokenizerException("tokenizer.ggml.merges", "there are none; byte-level BPE needs them, if only an empty list.");
+            throw new ModelFileException("tokenizer.ggml.merges", null, "is missing; byte-level BPE needs merges, if only an empty list");
         var result = new Dictionary<ulong, (uint Rank, int Id)>(list.Count);
         for (int rank = 0; rank < list.Count; rank++)
         {
             string merge = list[rank] ?? "";
             int space = merge.Length < 3 ? -1 : merge.IndexOf(' ', 1);
             if (space < 0 || space == merge.Length - 1)
-                throw new TokenizerException($"tokenizer.ggml.merges[{rank}]", $"the merge is '{merge}'; it must be two tokens with a space between.");
+                throw new ModelFileException($"tokenizer.ggml.merges[{rank}]", null, $"is '{ModelFileException.Printable(merge)}'; it must be two tokens with a space between");
             if (merge.Length - 1 > Vocabulary.LongestMatch)
                 continue;
             int left = PlainId(merge.AsSpan(0, space));

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using KvChat.Runtime.Models;
 
 namespace KvChat.Runtime.Text;
 
@@ -111,10 +112,10 @@ internal sealed class SentencePieceBpeTokenizer : VocabularyTokenizer
     private static float[] CheckScores(TokenizerData data)
     {
         if (data.Scores is not { } given || given.Count != data.Tokens.Count)
-            throw new TokenizerException("tokenizer.ggml.scores", $"there are {data.Scores?.Count ?? 0} scores for {data.Tokens.Count} tokens; there must be as many.");
+            throw new ModelFileException("tokenizer.ggml.scores", null, $"has {data.Scores?.Count ?? 0} scores for {data.Tokens.Count} tokens; there must be as many");
         float[] scores = [.. given];
         int bad = Array.FindIndex(scores, float.IsNaN);
-        return bad < 0 ? scores : throw new TokenizerException($"tokenizer.ggml.scores[{bad}]", "the score is not a number.");
+        return bad < 0 ? scores : throw new ModelFileException($"tokenizer.ggml.scores[{bad}]", null, "is not a number; it must be one");
     }
 
     private readonly ref struct ScoreTable(SentencePieceBpeTokenizer tokenizer, ReadOnlySpan<char> text) : IMergeTable

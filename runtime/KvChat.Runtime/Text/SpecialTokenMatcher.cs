@@ -1,4 +1,5 @@
 using System.Buffers;
+using KvChat.Runtime.Models;
 
 namespace KvChat.Runtime.Text;
 
@@ -17,7 +18,7 @@ internal sealed class SpecialTokenMatcher
 
     /// <param name="vocabulary">The tokens.</param>
     /// <param name="spaceIsMarked">Whether the vocabulary writes U+2581 for a space.</param>
-    /// <exception cref="TokenizerException">A special token is too long.</exception>
+    /// <exception cref="ModelFileException">A special token is too long.</exception>
     public SpecialTokenMatcher(Vocabulary vocabulary, bool spaceIsMarked)
     {
         for (int id = 0; id < vocabulary.Count; id++)
@@ -27,7 +28,7 @@ internal sealed class SpecialTokenMatcher
             bool plain = vocabulary.IsPlain(id);
             string text = vocabulary.TextOf(id);
             if (text.Length > Vocabulary.LongestMatch)
-                throw new TokenizerException($"tokenizer.ggml.tokens[{id}]", $"a special token of {text.Length} characters; at most {Vocabulary.LongestMatch} are allowed.");
+                throw new ModelFileException($"tokenizer.ggml.tokens[{id}]", null, $"is a special token of {text.Length} characters; it must have at most {Vocabulary.LongestMatch}");
             Add(plain && spaceIsMarked ? text.Replace(Vocabulary.SentencePieceSpace, ' ') : text, id, plain);
         }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using KvChat.Runtime.Models;
 
 namespace KvChat.Runtime.Text;
 
@@ -19,12 +20,13 @@ internal sealed class Vocabulary
 
     /// <param name="data">What the file says.</param>
     /// <param name="decode">What a normal, unused or plain user-defined token decodes to.</param>
-    /// <exception cref="TokenizerException">The data contradict themselves.</exception>
+    /// <exception cref="ModelFileException">The data contradict themselves.</exception>
     public Vocabulary(TokenizerData data, Func<string, byte[]> decode)
     {
         texts = CheckTexts(data.Tokens);
         kinds = CheckKinds(data);
         ids = new Dictionary<string, int>(texts.Length, StringComparer.Ordinal);
+        Lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
         ends = new int[texts.Length];
         Array.Fill(byteIds, -1);
         var all = new ArrayBufferWriter<byte>();
@@ -53,7 +55,7 @@ internal sealed class Vocabulary
     public int? Find(string text) => ids.TryGetValue(text, out int id) ? id : null;
 
     /// <summary>Ids by text, looked up by a part of a text without copying it.</summary>
-    public Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> Lookup => ids.GetAlternateLookup<ReadOnlySpan<char>>();
+    public Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> Lookup { get; }
 
     /// <summary>The byte token of a byte, or -1.</summary>
     public int ByteId(byte value) => byteIds[value];
@@ -90,16 +92,16 @@ internal sealed class Vocabulary
         return text.Length == 6 && text.StartsWith("<0x", StringComparison.Ordinal) && text[5] == '>'
             && byte.TryParse(text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value)
             ? value
-            : throw new TokenizerException($"tokenizer.ggml.tokens[{id}]", $"the text of a byte token is '{text}'; it must be like <0x0A>.");
+            : throw new ModelFileException($"tokenizer.ggml.tokens[{id}]", null, $"is '{ModelFileException.Printable(text)}'; the text of a byte token must be like <0x0A>");
     }
 
     private static string[] CheckTexts(IReadOnlyList<string>? tokens)
     {
         if (tokens is null || tokens.Count == 0)
-            throw new TokenizerException("tokenizer.ggml.tokens", "there are no tokens; there must be at least one.");
+            throw new ModelFileException("tokenizer.ggml.tokens", null, "has no tokens; there must be at least one");
         string[] texts = [.. tokens];
         int missing = Array.IndexOf(texts, null);
-        return missing < 0 ? texts : throw new TokenizerException($"tokenizer.ggml.tokens[{missing}]", "the text is missing.");
+        return missing < 0 ? texts : throw new ModelFileException($"tokenizer.ggml.tokens[{missing}]", null, "has no text; it must have one, if only an empty one");
     }
 
     private static TokenKind[] CheckKinds(TokenizerData data)
@@ -119,11 +121,11 @@ internal sealed class Vocabulary
         }
 
         if (types.Count != kinds.Length)
-            throw new TokenizerException("tokenizer.ggml.token_type", $"there are {types.Count} types for {kinds.Length} tokens; there must be as many.");
+            throw new ModelFileException("tokenizer.ggml.token_type", null, $"has {types.Count} types for {kinds.Length} tokens; there must be as many");
         for (int id = 0; id < kinds.Length; id++)
         {
             if (types[id] is < 0 or > (int)TokenKind.Byte)
-                throw new TokenizerException($"tokenizer.ggml.token_type[{id}]", $"the type is {types[id]}; it must be from 0 to 6.");
+                throw new ModelFileException($"tokenizer.ggml.token_type[{id}]", null, $"is {types[id]}; it must be from 0 to 6");
             if (types[id] != 0)
                 kinds[id] = (TokenKind)types[id];
         }

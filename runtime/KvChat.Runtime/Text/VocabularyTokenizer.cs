@@ -1,3 +1,5 @@
+using KvChat.Runtime.Models;
+
 namespace KvChat.Runtime.Text;
 
 /// <summary>What tokenisers with a vocabulary from a file share: special tokens, lookups, flags. A kind of tokeniser adds how a run of plain text is cut.</summary>
@@ -106,7 +108,7 @@ internal abstract class VocabularyTokenizer : Tokenizer
 
     private int? CheckId(int? id, string field) => id is null || (uint)id.Value < (uint)Vocabulary.Count
         ? id
-        : throw new TokenizerException(field, $"the id is {id}; it must be from 0 to {Vocabulary.Count - 1}.");
+        : throw new ModelFileException(field, null, $"is {id}; it must be from 0 to {Vocabulary.Count - 1}");
 
     private int[] FindEnds(int? eot, int? eom)
     {

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using FsCheck;
 using FsCheck.Fluent;
+using KvChat.Runtime.Models;
 using KvChat.Runtime.Text;
 using KvChat.Runtime.Text.PreTokenizers;
 
@@ -67,7 +68,7 @@ public sealed class PreTokenizerTests
     [Fact]
     public void Unknown_name_is_refused_with_the_names_that_are_known()
     {
-        var error = Assert.Throws<TokenizerException>(() => PreTokenizerTable.Find("never-heard-of"));
+        var error = Assert.Throws<ModelFileException>(() => PreTokenizerTable.Find("never-heard-of"));
         Assert.Equal("tokenizer.ggml.pre", error.Field);
         Assert.Contains("never-heard-of", error.Message, StringComparison.Ordinal);
         Assert.Contains("llama-bpe", error.Message, StringComparison.Ordinal);

@@ -85,7 +85,7 @@ public sealed class SentencePieceBpeTests
     [SharedFact("golden/vocab/ggml-vocab-llama-spm.gguf")]
     public void Users_text_cannot_spell_the_end_of_a_llama_sequence()
     {
-        Tokenizer llama = TokenizerFactory.Create(VocabularyFile.Read(SharedFiles.PathOf("golden/vocab/ggml-vocab-llama-spm.gguf")));
+        Tokenizer llama = VocabularyFile.Open(SharedFiles.PathOf("golden/vocab/ggml-vocab-llama-spm.gguf"));
         int[] ids = llama.Encode("a</s><s><unk>", allowSpecial: false).Ids;
         Assert.DoesNotContain(ids, id => llama.KindOf(id) != TokenKind.Normal);
         Assert.Equal("a</s><s><unk>", llama.Decode(ids, skipSpecial: true));

@@ -1,3 +1,4 @@
+using KvChat.Runtime.Models;
 using KvChat.Runtime.Text;
 
 namespace KvChat.Runtime.Tests.Text;
@@ -42,7 +43,7 @@ public sealed class TokenizerDataTests
     [MemberData(nameof(Wrong), DisableDiscoveryEnumeration = true)]
     public void Data_that_cannot_be_used_are_refused_by_the_field_at_fault(string field, TokenizerData data)
     {
-        var error = Assert.Throws<TokenizerException>(() => TokenizerFactory.Create(data));
+        var error = Assert.Throws<ModelFileException>(() => TokenizerFactory.Create(data));
         Assert.EndsWith(field, error.Field, StringComparison.Ordinal);
         Assert.Contains(field, error.Message, StringComparison.Ordinal);
     }

@@ -59,7 +59,7 @@ public sealed class TokenizerGoldenTests
         return [.. ends.Select((end, i) => text[(i == 0 ? 0 : ends[i - 1])..end])];
     }
 
-    private static Tokenizer TokenizerOf(string file) => TokenizerFactory.Create(VocabularyFile.Read(SharedFiles.PathOf(file)));
+    private static Tokenizer TokenizerOf(string file) => VocabularyFile.Open(SharedFiles.PathOf(file));
 
     private static void AssertRows(Tokenizer tokenizer, string file)
     {

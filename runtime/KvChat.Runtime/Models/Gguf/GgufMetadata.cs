@@ -110,6 +110,11 @@ public sealed partial class GgufMetadata
 
     internal long? OffsetOf(string key) => Find(key, out GgufEntry entry) ? entry.Offset : null;
 
+    /// <summary>The same error with the file and the place where the field, or the array that it is an element of, stands.</summary>
+    internal ModelFileException Locate(ModelFileException error) => error.File is not null
+        ? error
+        : new(error.Field, OffsetOf(error.Field.Split('[')[0]), error.Problem, _file, error);
+
     private bool TryGetInteger(string key, Int128 least, Int128 most, out Int128 value)
     {
         value = 0;

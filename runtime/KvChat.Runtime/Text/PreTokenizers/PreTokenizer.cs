@@ -1,3 +1,5 @@
+using KvChat.Runtime.Models;
+
 namespace KvChat.Runtime.Text.PreTokenizers;
 
 /// <summary>Cuts a text into the pieces within which byte-level BPE merges: each stage cuts the pieces of the stage before.</summary>
@@ -45,10 +47,10 @@ internal static class PreTokenizerTable
     /// <summary>All names, sorted.</summary>
     public static IEnumerable<string> Names => Entries.Keys.Order(StringComparer.Ordinal);
 
-    /// <exception cref="TokenizerException">The name is not known.</exception>
+    /// <exception cref="ModelFileException">The name is not known.</exception>
     public static PreTokenizerEntry Find(string? name) => Entries.TryGetValue(name ?? "default", out PreTokenizerEntry entry)
         ? entry
-        : throw new TokenizerException("tokenizer.ggml.pre", $"the pre-tokeniser '{name}' is not known; known are {string.Join(", ", Names)}.");
+        : throw new ModelFileException("tokenizer.ggml.pre", null, $"is '{ModelFileException.Printable(name ?? "")}', which is not known; known are {string.Join(", ", Names)}");
 
     private static Dictionary<string, PreTokenizerEntry> Make()
     {
