@@ -12,6 +12,7 @@ namespace KvChat.Runtime.Compression;
 public sealed class GlobalPageEviction : IBudgetAllocator
 {
     private uint[] _keys = [];
+    private uint[] _sorting = [];
     private uint[] _costs = [];
     private int[] _firstStep = [];
 
@@ -70,7 +71,7 @@ public sealed class GlobalPageEviction : IBudgetAllocator
             {
                 Span<uint> keys = ScoreOrder.Room(ref _keys, length).AsSpan(0, length);
                 ScoreOrder.Keys(input.Scores.Slice(offset, length), keys);
-                keys.Sort();
+                ScoreOrder.Sort(keys, ScoreOrder.Room(ref _sorting, length).AsSpan(0, length));
                 int last = length - (headPages - 1) * input.PageTokens - 1;
                 for (int step = 0; step < most && keys[last] != ScoreOrder.Pinned; step++, last += input.PageTokens)
                     costs[steps++] = keys[last];

@@ -56,6 +56,39 @@ internal static class ScoreOrder
         return (found, count);
     }
 
+    /// <summary>
+    /// Sorts keys, ascending: three passes of 11 bits from the lowest, each stable, through <paramref name="other"/> of the same length. Linear,
+    /// and for long heads several times faster than comparing; short ones are compared, because clearing the counters would cost more.
+    /// </summary>
+    public static void Sort(Span<uint> keys, Span<uint> other)
+    {
+        const int Bits = 11, Digits = 1 << Bits;
+        if (keys.Length < Digits / 2)
+        {
+            keys.Sort();
+            return;
+        }
+
+        Span<int> next = stackalloc int[Digits];
+        Span<uint> from = keys, to = other;
+        for (int shift = 0; shift < 32; shift += Bits)
+        {
+            next.Clear();
+            foreach (uint key in from)
+                next[(int)(key >> shift) & (Digits - 1)]++;
+            int sum = 0;
+            for (int digit = 0; digit < Digits; digit++)
+                (next[digit], sum) = (sum, sum + next[digit]);
+            foreach (uint key in from)
+                to[next[(int)(key >> shift) & (Digits - 1)]++] = key;
+            Span<uint> swapped = from;
+            from = to;
+            to = swapped;
+        }
+
+        from.CopyTo(keys); // an odd number of passes ends in the other array
+    }
+
     /// <summary>Marks the <paramref name="count"/> lowest scores as going; of equal ones the lower index goes first.</summary>
     /// <param name="scores">Scores of a head.</param>
     /// <param name="threshold">Key of the highest score that goes.</param>

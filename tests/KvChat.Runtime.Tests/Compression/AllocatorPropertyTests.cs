@@ -102,6 +102,21 @@ public sealed class AllocatorPropertyTests
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(1023)]
+    [InlineData(1024)]
+    [InlineData(5000)]
+    public void Keys_of_short_and_long_heads_are_sorted(int length)
+    {
+        Random random = new(length);
+        uint[] keys = [.. Enumerable.Range(0, length).Select(i => i % 3 == 0 ? (uint)random.Next(5) : (uint)random.NextInt64(1L << 32))];
+        uint[] expected = [.. keys.Order()];
+        ScoreOrder.Sort(keys, new uint[length]);
+        Assert.Equal(expected, keys);
+    }
+
     /// <summary>The rule in words, step by step: sort each head, list all steps, sort them, take the cheapest.</summary>
     private static bool[] PlainGlobal(Case at)
     {
