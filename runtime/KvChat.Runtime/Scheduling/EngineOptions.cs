@@ -30,7 +30,7 @@ public sealed record EngineOptions
     {
         Check.Field(CacheBytes is null or > 0, nameof(EngineOptions), nameof(CacheBytes), CacheBytes, "a positive number of bytes");
         Check.Field(PageTokens is 16 or 32, nameof(EngineOptions), nameof(PageTokens), PageTokens, "16 or 32");
-        Check.Field(MaxQueuedRequests >= 0, nameof(EngineOptions), nameof(MaxQueuedRequests), MaxQueuedRequests, "0 or more");
+        Check.Field(MaxQueuedRequests >= 1, nameof(EngineOptions), nameof(MaxQueuedRequests), MaxQueuedRequests, "1 or more");
         Check.Field(MaxSequences is >= 1 and <= 4096, nameof(EngineOptions), nameof(MaxSequences), MaxSequences, "from 1 to 4096");
         Check.Field(StepTokens is >= 16 and <= 65536, nameof(EngineOptions), nameof(StepTokens), StepTokens, "from 16 to 65536");
         Check.Field(ContextTokens is null or >= 1, nameof(EngineOptions), nameof(ContextTokens), ContextTokens, "a positive number of tokens");

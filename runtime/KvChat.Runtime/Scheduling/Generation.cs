@@ -1,0 +1,71 @@
+using System.Runtime.CompilerServices;
+
+namespace KvChat.Runtime.Scheduling;
+
+/// <summary>An answer on its way. Tokens can be read by one reader.</summary>
+public sealed class Generation
+{
+    private readonly TaskCompletionSource<GenerationResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TokenQueue _tokens;
+    private readonly Action _wakeEngine;
+    private volatile bool _cancelled;
+
+    internal Generation(int capacity, Action wakeEngine)
+    {
+        _tokens = new TokenQueue(capacity);
+        _wakeEngine = wakeEngine;
+    }
+
+    /// <summary>Ends when the last token has been drawn; fails as the request does.</summary>
+    public Task<GenerationResult> Completion => _completion.Task;
+
+    internal bool IsCancelled => _cancelled;
+
+    internal CancellationTokenRegistration Registration { get; set; }
+
+    /// <summary>Ends the request within one step; <see cref="Completion"/> is then cancelled, unless it had ended before.</summary>
+    public void Cancel()
+    {
+        _cancelled = true;
+        _wakeEngine();
+    }
+
+    /// <summary>The answer's tokens as they are drawn. Breaking the enumeration off cancels the request.</summary>
+    /// <param name="cancellationToken">Cancels the request.</param>
+    /// <exception cref="GenerationFailedException">The request failed.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled.</exception>
+    public async IAsyncEnumerable<int> ReadTokensAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(static g => ((Generation)g!).Cancel(), this);
+        try
+        {
+            for (int i = 0; await _tokens.WaitAsync(i).ConfigureAwait(false); i++)
+                yield return _tokens[i];
+            await _completion.Task.ConfigureAwait(false);
+        }
+        finally
+        {
+            Cancel();
+        }
+    }
+
+    internal void Publish(int token) => _tokens.Add(token);
+
+    internal void Complete(GenerationResult result)
+    {
+        Registration.Dispose();
+        _completion.TrySetResult(result);
+        _tokens.End();
+    }
+
+    internal void Fail(Exception error)
+    {
+        Registration.Dispose();
+        if (error is OperationCanceledException cancelled)
+            _completion.TrySetCanceled(cancelled.CancellationToken);
+        else
+            _completion.TrySetException(error);
+        _ = _completion.Task.Exception; // nobody has to await it
+        _tokens.End();
+    }
+}

@@ -1,0 +1,177 @@
+using System.Collections.Concurrent;
+using KvChat.Runtime.Compression;
+using KvChat.Runtime.Transformer;
+
+namespace KvChat.Runtime.Scheduling;
+
+/// <summary>
+/// Serves many sequences of one model from one pool of pages. Continuous batching: prompts in pieces and decoding sequences share steps. A loop on its own
+/// thread owns all state; callers only ever queue requests and read tokens.
+/// </summary>
+public sealed class InferenceEngine : IAsyncDisposable, IDisposable
+{
+    private readonly Scheduler _scheduler;
+    private readonly EngineOptions _options;
+    private readonly ConcurrentQueue<Session> _submitted = new();
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly Thread _loop;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private EngineStatistics _statistics;
+    private volatile Exception? _fault;
+    private volatile bool _disposing;
+    private volatile bool _statisticsWanted;
+    private int _queued;
+    private double _secondsPerRequest = 1;
+
+    /// <summary>Makes the pool and starts the loop.</summary>
+    /// <param name="model">The weights; they must outlive the engine.</param>
+    /// <param name="options">Settings.</param>
+    /// <exception cref="ArgumentException">A setting is out of its range, or the cache budget holds not even a page per head.</exception>
+    public InferenceEngine(TransformerModel model, EngineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        Model = model;
+        _options = options;
+        _scheduler = new Scheduler(model, options);
+        _statistics = _scheduler.Statistics(faulted: false);
+        _loop = new Thread(Loop) { IsBackground = true, Name = "KvChat engine" };
+        _loop.Start();
+    }
+
+    /// <summary>The model that answers.</summary>
+    public TransformerModel Model { get; }
+
+    /// <summary>Longest sequence.</summary>
+    public int ContextTokens => _scheduler.ContextTokens;
+
+    /// <summary>Queues a request.</summary>
+    /// <param name="request">What is asked.</param>
+    /// <param name="cancellationToken">Cancels the request within one step.</param>
+    /// <exception cref="ArgumentException">A field is out of its range.</exception>
+    /// <exception cref="KvQueueFullException">As many requests wait as may wait.</exception>
+    /// <exception cref="KvCapacityException">The request could not be served even alone.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed.</exception>
+    /// <exception cref="GenerationFailedException">The engine's loop has ended by an error.</exception>
+    public Generation Submit(GenerationRequest request, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ObjectDisposedException.ThrowIf(_disposing, this);
+        if (_fault is { } fault)
+            throw new GenerationFailedException("The engine has ended by an error.", fault);
+        request.Compression.Validate();
+        RequestChecks.Check(request, Model.Configuration.VocabularySize);
+        int output = RequestChecks.OutputTokens(request, _scheduler);
+        int queued = Interlocked.Increment(ref _queued);
+        if (queued > _options.MaxQueuedRequests)
+        {
+            Interlocked.Decrement(ref _queued);
+            throw new KvQueueFullException(queued - 1, TimeSpan.FromSeconds(Math.Clamp(Volatile.Read(ref _secondsPerRequest), 0.05, 600)));
+        }
+
+        var handle = new Generation(output, Wake);
+        var session = new Session(request, output, handle);
+        handle.Registration = cancellationToken.UnsafeRegister(static g => ((Generation)g!).Cancel(), handle);
+        _submitted.Enqueue(session);
+        Wake();
+        if (_ended.Task.IsCompleted)
+            FailSubmitted();
+        return handle;
+    }
+
+    /// <summary>What the engine is doing: a snapshot that is at most a step old.</summary>
+    public EngineStatistics GetStatistics()
+    {
+        _statisticsWanted = true;
+        return Volatile.Read(ref _statistics);
+    }
+
+    /// <summary>Ends every request and gives the pool's memory back.</summary>
+    public void Dispose()
+    {
+        if (_disposing)
+            return;
+        _disposing = true;
+        Wake();
+        if (Thread.CurrentThread != _loop)
+            _loop.Join();
+        _wake.Dispose();
+    }
+
+    /// <summary>Ends every request and gives the pool's memory back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposing)
+            return;
+        _disposing = true;
+        Wake();
+        await _ended.Task.ConfigureAwait(false);
+        _loop.Join();
+        _wake.Dispose();
+    }
+
+    private void Wake()
+    {
+        try
+        {
+            _wake.Release();
+        }
+        catch (ObjectDisposedException)
+        {
+            // A handle outlived the engine; there is nobody left to wake.
+        }
+    }
+
+    private void Loop()
+    {
+        try
+        {
+            while (!_disposing)
+            {
+                if (!_scheduler.HasWork && _submitted.IsEmpty)
+                {
+                    PublishStatistics();
+                    _wake.Wait();
+                }
+
+                while (_wake.Wait(0))
+                {
+                }
+
+                Take();
+                _scheduler.Step();
+                Volatile.Write(ref _queued, _scheduler.WaitingCount + _submitted.Count);
+                if (_statisticsWanted)
+                    PublishStatistics();
+            }
+        }
+        catch (Exception error)
+        {
+            _fault = error;
+            _scheduler.FailAll(new GenerationFailedException($"The engine has ended by an error: {error.Message}", error));
+        }
+
+        _ended.TrySetResult();
+        FailSubmitted();
+        _statistics = _scheduler.Statistics(_fault is not null);
+        _scheduler.Dispose();
+    }
+
+    private void PublishStatistics()
+    {
+        _statisticsWanted = false;
+        Volatile.Write(ref _statistics, _scheduler.Statistics(faulted: false));
+    }
+
+    private void Take()
+    {
+        while (_submitted.TryDequeue(out Session? session))
+            _scheduler.Enqueue(session);
+    }
+
+    private void FailSubmitted()
+    {
+        while (_submitted.TryDequeue(out Session? session))
+            session.Handle.Fail(_fault is null ? new ObjectDisposedException(nameof(InferenceEngine)) : new GenerationFailedException("The engine has ended by an error.", _fault));
+    }
+}

@@ -1,0 +1,48 @@
+using KvChat.Kernels;
+using KvChat.Runtime.Compression;
+
+namespace KvChat.Runtime.Scheduling;
+
+/// <summary>How many pages a request takes, from its settings alone: for admission, and for errors before anything is read.</summary>
+internal sealed class PageNeeds(int heads, int pageTokens)
+{
+    /// <summary>Pages of a sequence without compression.</summary>
+    public long Full(long tokens, KvFormat format) => CompressionBudget.WholePages(heads, checked((int)tokens), PageTokens(format));
+
+    /// <summary>Most pages that are held at once until the first token of the answer.</summary>
+    public long Prompt(KvCompression compression, IReadOnlyList<PromptSpan> spans, int promptLength)
+    {
+        long full = Full(promptLength, compression.Format);
+        if (compression.IsOff || compression.Schedule == CompressionSchedule.AfterPrompt)
+            return full;
+        int question = spans.Where(s => s.Kind == PromptSpanKind.Question).Sum(s => s.Length);
+        int piece = compression.ChunkTokens + ReadingPlan.MaxTail + compression.ObservationWindow;
+        if (compression.Query == CompressionQuery.Unknown)
+            piece = Math.Max(piece, question + ReadingPlan.MaxTail);
+        return Math.Min(full, Kept(compression, spans, promptLength) + Full(piece, compression.Format) + heads);
+    }
+
+    /// <summary>Most pages that are held at once, the answer included.</summary>
+    public long Whole(KvCompression compression, IReadOnlyList<PromptSpan> spans, int promptLength, int output)
+    {
+        long reading = Prompt(compression, spans, promptLength);
+        long full = Full((long)promptLength + output, compression.Format);
+        if (compression.IsOff)
+            return full;
+        long kept = compression.DecodeInterval > 0
+            ? Kept(compression, spans, promptLength + output) + Full(Math.Min(compression.DecodeInterval, output) + 1, compression.Format)
+            : Kept(compression, spans, promptLength) + Full(output, compression.Format);
+        return Math.Max(reading, Math.Min(full, kept + heads));
+    }
+
+    /// <summary>Pages after a compression: the budget, or the floor that no head goes below, pinned stretches included.</summary>
+    private long Kept(KvCompression compression, IReadOnlyList<PromptSpan> spans, int tokens)
+    {
+        long pinned = spans.Where(s => s.Retention == KvRetention.Pinned).Sum(s => (long)s.Length);
+        long floor = Full(compression.SinkTokens + compression.ProtectedTokens + pinned, compression.Format) + heads;
+        long budget = CompressionBudget.AllowedPages(compression, heads, tokens, PageTokens(compression.Format));
+        return Math.Min(Full(tokens, compression.Format), Math.Max(budget, floor));
+    }
+
+    private int PageTokens(KvFormat format) => format == KvFormat.F32 ? pageTokens / 2 : pageTokens;
+}

@@ -1,0 +1,216 @@
+using KvChat.Kernels;
+using KvChat.Runtime.Compression;
+
+namespace KvChat.Runtime.Scheduling;
+
+/// <summary>What a step does with the pieces that have their pages: run, sample, publish, compress, release.</summary>
+internal sealed partial class Scheduler
+{
+    /// <returns>False where the step failed; its sessions have then been told.</returns>
+    private bool Run()
+    {
+        int rows = 0, logits = 0;
+        for (int i = 0; i < _pieces.Count; i++)
+        {
+            Piece piece = _pieces[i];
+            _caches[i] = piece.Session.Cache!;
+            _batch.Sequences[i] = Slice(piece, rows);
+            rows = Fill(piece, rows);
+            if (piece.Session.Read + piece.Rows == piece.Session.TokenCount)
+                _logitRows[logits++] = rows - 1 - piece.SuffixRows;
+        }
+
+        _batch.SequenceCount = _pieces.Count;
+        _batch.RowCount = rows;
+        try
+        {
+            _pass.Run(_batch, _caches.AsSpan(0, _pieces.Count), _tokens.AsSpan(0, rows), _logitRows.AsSpan(0, logits));
+            return true;
+        }
+        catch (Exception error)
+        {
+            foreach (Piece piece in _pieces)
+                End(piece.Session, new GenerationFailedException($"The step failed: {error.Message}", error));
+            return false;
+        }
+        finally
+        {
+            Array.Clear(_caches, 0, _pieces.Count);
+        }
+    }
+
+    private static SequenceSlice Slice(Piece piece, int firstRow)
+    {
+        Session session = piece.Session;
+        Observation observation = Observation.None;
+        if (piece.Stop is { } stop)
+            observation = session.Scorer.ObservePrompt(session.Observed, DefaultPoolWidth) with { Rows = Math.Min(stop.WindowLength, piece.AllRows) };
+        else if (session.HasScores && session.Read >= session.History.WindowEnd)
+            observation = session.Scorer.ObserveDecode(session.Observed) with { Rows = piece.Rows };
+        return new SequenceSlice
+        {
+            FirstRow = firstRow,
+            RowCount = piece.AllRows,
+            Format = session.Request.Compression.Format,
+            Observation = observation.Mode,
+            ObservedRows = observation.Mode == ObservationMode.None ? 0 : observation.Rows,
+            PoolWidth = observation.PoolWidth,
+            Squared = observation.Squared,
+        };
+    }
+
+    /// <summary>Writes a piece's tokens and positions, those of its temporary suffix at their true positions.</summary>
+    private int Fill(Piece piece, int row)
+    {
+        Session session = piece.Session;
+        for (int i = 0; i < piece.Rows; i++, row++)
+        {
+            _tokens[row] = session.Tokens[session.Read + i];
+            _batch.Positions[row] = session.Read + i;
+        }
+
+        for (int i = 0; i < piece.SuffixRows; i++, row++)
+        {
+            _tokens[row] = session.Tokens[piece.Stop!.Value.WindowStart + i];
+            _batch.Positions[row] = piece.Stop.Value.WindowStart + i;
+        }
+
+        return row;
+    }
+
+    /// <summary>Commits all pieces, then draws, then compresses: what one session does may take pages from another only when nobody is between two states.</summary>
+    private void Finish()
+    {
+        foreach (Piece piece in _pieces)
+            Commit(piece);
+        int logits = 0;
+        foreach (Piece piece in _pieces)
+        {
+            if (piece.Session.Read == piece.Session.TokenCount)
+                Guard(piece, static (scheduler, piece, index) => scheduler.Draw(piece.Session, index), logits++);
+        }
+
+        foreach (Piece piece in _pieces)
+        {
+            if (piece.Session.IsActive)
+                Guard(piece, static (scheduler, piece, _) => scheduler.CompressWhereDue(piece), 0);
+        }
+    }
+
+    private void Commit(Piece piece)
+    {
+        Session session = piece.Session;
+        session.Cache!.Commit(piece.AllRows);
+        session.NoteMemory();
+        if (piece.SuffixRows > 0)
+            session.Cache.DropLast(piece.SuffixRows);
+        if (session.IsReadingPrompt)
+            _promptTokens += piece.Rows;
+        session.Read += piece.Rows;
+    }
+
+    /// <summary>Does something for one session; where it fails, that session ends and the others go on.</summary>
+    private void Guard(Piece piece, Action<Scheduler, Piece, int> action, int argument)
+    {
+        try
+        {
+            action(this, piece, argument);
+        }
+        catch (Exception error)
+        {
+            End(piece.Session, error as GenerationFailedException ?? new GenerationFailedException($"The request failed: {error.Message}", error));
+        }
+    }
+
+    private void CompressWhereDue(Piece piece)
+    {
+        Session session = piece.Session;
+        KvCompression compression = session.Request.Compression;
+        int answered = session.Read - session.PromptLength;
+        if (piece.Stop is { } stop)
+        {
+            session.History = ScoreHistory.OfWindow(stop.WindowStart, stop.WindowStart + stop.WindowLength);
+            Compress(session, compression, Math.Max(session.PromptLength, session.Read));
+        }
+        else if (session.HasScores && compression.DecodeInterval > 0)
+        {
+            session.History = session.History.WithAdded(session.Read - piece.Rows, session.Read);
+            if (answered > 0 && answered % compression.DecodeInterval == 0)
+                Compress(session, compression, session.Read);
+        }
+
+        if (answered == 0)
+            session.NoteAnswerStart();
+    }
+
+    private CompressionReport Compress(Session session, KvCompression settings, int seen)
+    {
+        if (!_compressor.TryCompress(session.Cache!, settings, session.Request.Spans, seen, session.History, out CompressionReport report))
+            throw new InvalidOperationException("A sequence that observes shares pages.");
+        _evicted += report.Evicted;
+        session.IsCompressed |= report.Evicted > 0;
+        if (!settings.IsOff)
+            session.EffectiveRatio = report.EffectiveRatio;
+        return report;
+    }
+
+    private void Draw(Session session, int logitsIndex)
+    {
+        _pass.ReadLogits(logitsIndex, _logits);
+        int token = session.Sampler.Draw(_logits, _scratch);
+        if (token < 0)
+            throw new GenerationFailedException($"The model's logits after token {session.Read - 1} are not numbers.");
+        bool stops = IsStop(session, token);
+        if (!stops)
+        {
+            session.Append(token);
+            _generated++;
+        }
+
+        if (stops || session.TokenCount >= session.MaxTokens)
+            Complete(session, stops ? GenerationEnd.Stop : GenerationEnd.Length);
+    }
+
+    private static bool IsStop(Session session, int token)
+    {
+        IReadOnlyList<int> stops = session.Request.StopTokens;
+        for (int i = 0; i < stops.Count; i++)
+        {
+            if (stops[i] == token)
+                return true;
+        }
+
+        return false;
+    }
+
+    private void Complete(Session session, GenerationEnd end)
+    {
+        session.Cache!.ReleaseUnused();
+        if (session.KeptAtAnswer == 0)
+            session.NoteAnswerStart();
+        GenerationResult result = session.Result(end);
+        _running.Remove(session);
+        if (_options.HoldFinishedSequences)
+            _held.Add(session);
+        else
+            session.Cache.Dispose();
+        session.Cache = null;
+        session.Handle.Complete(result);
+    }
+
+    /// <summary>Ends a session by an error; its pages go back at once.</summary>
+    private void End(Session session, Exception error)
+    {
+        _running.Remove(session);
+        Drop(session, error);
+    }
+
+    private static void Drop(Session session, Exception error)
+    {
+        session.Cache?.Dispose();
+        session.Cache = null;
+        session.Swapped?.Dispose();
+        session.Swapped = null;
+        session.Handle.Fail(error);
+    }
+}

@@ -1,0 +1,175 @@
+using KvChat.Kernels;
+using KvChat.Runtime.Cache;
+using KvChat.Runtime.Compression;
+using KvChat.Runtime.Sampling;
+using KvChat.Runtime.Transformer;
+
+namespace KvChat.Runtime.Scheduling;
+
+/// <summary>
+/// The engine without its thread: owns all mutable state and does one step at a time. Plan (who decodes, who reads which piece of prompt), reserve pages,
+/// run the transformer once, sample, publish, compress, release. Used from one thread.
+/// </summary>
+internal sealed partial class Scheduler : IDisposable
+{
+    /// <summary>Width of the max-pooling where neither the request nor the model's table says one: about a sentence.</summary>
+    private const int DefaultPoolWidth = 15;
+
+    private readonly TransformerModel _model;
+    private readonly EngineOptions _options;
+    private readonly KvArena _arena;
+    private readonly PagePool _pool;
+    private readonly ForwardPass _pass;
+    private readonly SequenceCompressor _compressor = new();
+    private readonly HeldSequences _held = new();
+    private readonly Queue<Session> _waiting = new();
+    private readonly List<Session> _running = [];
+    private readonly List<Piece> _pieces = [];
+    private readonly KvBatch _batch = new();
+    private readonly SamplerScratch _scratch = new();
+    private readonly SequenceCache[] _caches;
+    private readonly int[] _tokens, _logitRows;
+    private readonly float[] _logits;
+    private readonly int _pageTokens;
+    private long _ages, _steps, _promptTokens, _cachedTokens, _generated, _evicted, _preemptions, _pressure;
+    private int _peakRunning;
+
+    public Scheduler(TransformerModel model, EngineOptions options)
+    {
+        options.Validate();
+        _model = model;
+        _options = options;
+        TransformerConfiguration c = model.Configuration;
+        _pageTokens = options.PageTokens;
+        ContextTokens = options.ContextTokens ?? c.ContextLength;
+        int pages = PageCountFor(model, options);
+        _arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, options.PageTokens, pages));
+        _pool = new PagePool(_arena);
+        Needs = new PageNeeds(c.TotalKvHeads, options.PageTokens);
+        int rows = options.StepTokens + options.MaxSequences + ReadingPlan.MaxWindowRows;
+        _pass = new ForwardPass(model, _arena, rows, options.MaxSequences);
+        _caches = new SequenceCache[options.MaxSequences];
+        _tokens = new int[rows];
+        _logitRows = new int[options.MaxSequences];
+        _logits = new float[c.VocabularySize];
+        _batch.Sequences = new SequenceSlice[options.MaxSequences];
+        _batch.Positions = new int[rows];
+        _batch.Heads = new HeadView[options.MaxSequences * c.KvHeads];
+    }
+
+    public PageNeeds Needs { get; }
+
+    public int ContextTokens { get; }
+
+    public int TotalPages => _pool.PageCount;
+
+    public int BytesPerPage => _pool.BytesPerPage;
+
+    public int WaitingCount => _waiting.Count;
+
+    public bool HasWork => _waiting.Count > 0 || _running.Count > 0;
+
+    private TransformerConfiguration Shape => _model.Configuration;
+
+    /// <summary>Puts a request behind those that wait.</summary>
+    public void Enqueue(Session session)
+    {
+        session.Age = _ages++;
+        _waiting.Enqueue(session);
+    }
+
+    /// <summary>Does one step.</summary>
+    public void Step()
+    {
+        DropCancelled();
+        Resume();
+        Admit();
+        Plan();
+        Reserve();
+        if (_pieces.Count == 0)
+            return;
+        _steps++;
+        _peakRunning = Math.Max(_peakRunning, ActiveCount());
+        if (Run())
+            Finish();
+    }
+
+    /// <summary>Ends everything that waits or runs.</summary>
+    public void FailAll(Exception error)
+    {
+        while (_waiting.TryDequeue(out Session? session))
+            Drop(session, error);
+        for (int i = _running.Count - 1; i >= 0; i--)
+            End(_running[i], error);
+    }
+
+    /// <summary>Gives the held sequences' pages back.</summary>
+    public void DropHeld() => _held.Clear();
+
+    /// <summary>Proves that every page is free or owned by exactly the tables that count it.</summary>
+    public void Audit() => PoolAudit.Check(_pool, [.. _running.Where(static s => s.Cache is not null).Select(static s => s.Cache!), .. _held.Caches]);
+
+    public EngineStatistics Statistics(bool faulted) => new()
+    {
+        TotalPages = _pool.PageCount,
+        FreePages = _pool.FreePages,
+        BytesPerPage = _pool.BytesPerPage,
+        Running = _running.Count,
+        Preempted = _running.Count(static s => s.Swapped is not null),
+        Waiting = _waiting.Count,
+        Held = _held.Count,
+        PeakRunning = _peakRunning,
+        Steps = _steps,
+        PromptTokens = _promptTokens,
+        CachedPromptTokens = _cachedTokens,
+        GeneratedTokens = _generated,
+        KvsEvicted = _evicted,
+        Preemptions = _preemptions,
+        PressureCompressions = _pressure,
+        IsFaulted = faulted,
+    };
+
+    public void Dispose()
+    {
+        FailAll(new ObjectDisposedException(nameof(InferenceEngine)));
+        _held.Clear();
+        _pass.Dispose();
+        _arena.Dispose();
+    }
+
+    private int ActiveCount()
+    {
+        int active = 0;
+        foreach (Session session in _running)
+            active += session.IsActive ? 1 : 0;
+        return active;
+    }
+
+    /// <summary>Pages that the budget in bytes holds.</summary>
+    private static int PageCountFor(TransformerModel model, EngineOptions options)
+    {
+        TransformerConfiguration c = model.Configuration;
+        long pageBytes = options.PageTokens * ((c.HeadDim * 2L * sizeof(ushort)) + sizeof(int) + sizeof(float));
+        long sequence = c.TotalKvHeads * (((options.ContextTokens ?? c.ContextLength) + options.PageTokens - 1L) / options.PageTokens) * pageBytes;
+        long bytes = options.CacheBytes ?? Math.Min(4 * sequence, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
+        long pages = bytes / pageBytes;
+        if (pages < c.TotalKvHeads)
+        {
+            throw new ArgumentException(
+                $"EngineOptions.CacheBytes is {bytes}; it must be at least {c.TotalKvHeads * pageBytes}, a page for each of {c.TotalKvHeads} KV heads.", nameof(options));
+        }
+
+        return checked((int)Math.Min(pages, int.MaxValue / 2));
+    }
+
+    /// <summary>What one session does in a step.</summary>
+    /// <param name="Session">Whose rows.</param>
+    /// <param name="Rows">Tokens read for good.</param>
+    /// <param name="Stop">The compression stop that the piece reaches, or null.</param>
+    private readonly record struct Piece(Session Session, int Rows, CompressionStop? Stop)
+    {
+        public int SuffixRows => Stop is { IsSuffix: true } stop ? stop.WindowLength : 0;
+
+        public int AllRows => Rows + SuffixRows;
+    }
+}

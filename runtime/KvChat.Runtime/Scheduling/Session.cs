@@ -1,0 +1,161 @@
+using System.Diagnostics;
+using KvChat.Runtime.Cache;
+using KvChat.Runtime.Compression;
+using KvChat.Runtime.Sampling;
+
+namespace KvChat.Runtime.Scheduling;
+
+/// <summary>One request on its way through the engine. Owned by the engine's thread once it is queued.</summary>
+internal sealed class Session
+{
+    private readonly long _submitted = Stopwatch.GetTimestamp();
+    private TimeSpan? _firstToken;
+
+    public Session(GenerationRequest request, int maxOutput, Generation handle)
+    {
+        Request = request;
+        Handle = handle;
+        PromptLength = request.Prompt.Length;
+        MaxTokens = PromptLength + maxOutput;
+        Tokens = new int[MaxTokens];
+        request.Prompt.Span.CopyTo(Tokens);
+        TokenCount = PromptLength;
+        Sampler = new TokenSampler(request.Sampling, request.Prompt.Span);
+        Plan = new ReadingPlan(request.Compression, request.Spans, PromptLength, 0);
+        Observed = request.Compression.IsOff ? request.Compression with { Policy = "kv-compress", RetainedRatio = 0.5 } : request.Compression;
+        Scorer = CompressionPolicies.Get(Observed.Policy).Scorer;
+    }
+
+    public GenerationRequest Request { get; }
+
+    public Generation Handle { get; }
+
+    public TokenSampler Sampler { get; }
+
+    /// <summary>How its KVs get their scores.</summary>
+    public IKvScorer Scorer { get; }
+
+    /// <summary>Order of arrival; the engine serves the older one first.</summary>
+    public long Age { get; set; }
+
+    public int PromptLength { get; }
+
+    public int MaxTokens { get; }
+
+    /// <summary>Prompt and answer; the first <see cref="TokenCount"/> count.</summary>
+    public int[] Tokens { get; }
+
+    public int TokenCount { get; private set; }
+
+    /// <summary>Tokens whose KVs are, or were, in the cache: the position of the next token to read.</summary>
+    public int Read { get; set; }
+
+    /// <summary>Tokens taken over from a held sequence.</summary>
+    public int Cached { get; private set; }
+
+    public ReadingPlan Plan { get; private set; }
+
+    /// <summary>Null until the session runs, and after its end.</summary>
+    public SequenceCache? Cache { get; set; }
+
+    /// <summary>Whether it runs and its pages are in the pool.</summary>
+    public bool IsActive => Cache is not null && Swapped is null;
+
+    /// <summary>The pages of a preempted session.</summary>
+    public HostImage? Swapped { get; set; }
+
+    /// <summary>Whose attention is in the scores.</summary>
+    public ScoreHistory History { get; set; }
+
+    /// <summary>What is recorded: the request's own settings, or, with the full cache, what pressure would need.</summary>
+    public KvCompression Observed { get; }
+
+    /// <summary>Whether any KV was evicted.</summary>
+    public bool IsCompressed { get; set; }
+
+    public double? EffectiveRatio { get; set; }
+
+    public long PeakBytes { get; private set; }
+
+    public long KeptAtAnswer { get; private set; }
+
+    public long BytesAtAnswer { get; private set; }
+
+    public int Preemptions { get; set; }
+
+    public int PressureCompressions { get; set; }
+
+    /// <summary>Pages that admission counts on while the prompt is read.</summary>
+    public long PromisedPages { get; set; }
+
+    public bool IsReadingPrompt => Read < PromptLength;
+
+    public bool HasScores => History.WindowEnd > History.WindowStart;
+
+    /// <summary>Starts from KVs that are still held.</summary>
+    public void TakeOver(SequenceCache cache, int tokens, bool isCompressed)
+    {
+        Cache = cache;
+        Read = Cached = tokens;
+        IsCompressed = isCompressed;
+        Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, tokens);
+    }
+
+    /// <summary>Starts from nothing after all.</summary>
+    public void GiveUpHeld()
+    {
+        Cache?.Dispose();
+        Cache = null;
+        Read = Cached = 0;
+        IsCompressed = false;
+        Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, 0);
+    }
+
+    public void Append(int token)
+    {
+        _firstToken ??= Stopwatch.GetElapsedTime(_submitted);
+        Tokens[TokenCount++] = token;
+        Handle.Publish(token);
+    }
+
+    public void NoteMemory()
+    {
+        if (Cache is { } cache)
+            PeakBytes = Math.Max(PeakBytes, cache.Bytes);
+    }
+
+    /// <summary>Called once the prompt has been read and compressed.</summary>
+    public void NoteAnswerStart()
+    {
+        KeptAtAnswer = Cache!.KvCount;
+        BytesAtAnswer = Cache.Bytes;
+    }
+
+    public GenerationResult Result(GenerationEnd end)
+    {
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(_submitted);
+        SequenceCache cache = Cache!;
+        return new GenerationResult
+        {
+            End = end,
+            PromptTokens = PromptLength,
+            CachedTokens = Cached,
+            OutputTokens = TokenCount - PromptLength,
+            TimeToFirstToken = _firstToken ?? elapsed,
+            Elapsed = elapsed,
+            Preemptions = Preemptions,
+            Kvs = new KvStatistics
+            {
+                Seen = (long)Read * cache.KeptPerHead.Count,
+                Kept = cache.KvCount,
+                KeptAtAnswer = KeptAtAnswer,
+                Bytes = cache.Bytes,
+                BytesAtAnswer = BytesAtAnswer,
+                PeakBytes = PeakBytes,
+                EffectiveRatio = EffectiveRatio,
+                PressureCompressions = PressureCompressions,
+                KeptPerHead = [.. cache.KeptPerHead],
+            },
+        };
+    }
+}
