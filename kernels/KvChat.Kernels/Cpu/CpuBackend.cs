@@ -9,6 +9,7 @@ public sealed partial class CpuBackend : IComputeBackend
     private readonly WorkerTeam _team;
     private readonly int _width;
     private readonly ActivationPrecision _activations;
+    private readonly LinearRunner _linear;
 
     /// <summary>Starts the threads.</summary>
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
@@ -23,6 +24,7 @@ public sealed partial class CpuBackend : IComputeBackend
         _width = SimdWidths.Resolve(options.SimdWidth, Environment.GetEnvironmentVariable(SimdWidths.Variable));
         _activations = options.Activations;
         _team = new WorkerTeam(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
+        _linear = new LinearRunner(_team, _width);
     }
 
     /// <inheritdoc/>
@@ -77,7 +79,11 @@ public sealed partial class CpuBackend : IComputeBackend
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _team.Dispose();
+    public void Dispose()
+    {
+        _team.Dispose();
+        _linear.Dispose();
+    }
 
     private static void CheckRowLength(CpuTensor tensor, int length, string name)
     {

@@ -16,7 +16,7 @@ internal static class SimdWidths
     public static bool Supports(int width) => width switch
     {
         0 => true,
-        128 => Fma.IsSupported && Ssse3.IsSupported,
+        128 => Fma.IsSupported && Sse41.IsSupported,
         256 => Avx2.IsSupported && Fma.IsSupported,
         512 => Avx512BW.IsSupported && Avx512DQ.IsSupported && Fma.IsSupported,
         _ => false,

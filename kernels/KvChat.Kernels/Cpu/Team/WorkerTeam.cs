@@ -18,7 +18,8 @@ internal sealed unsafe class WorkerTeam : IDisposable
 
     private readonly Worker[] _workers;
     private readonly AutoResetEvent _done = new(false);
-    private Shared _shared;
+    private readonly NativeBuffer _memory = new(sizeof(Shared));
+    private readonly Shared* _shared;
     private delegate*<void*, int, void> _work;
     private void* _state;
     private ExceptionDispatchInfo? _failure;
@@ -30,6 +31,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Count = count;
+        _shared = (Shared*)_memory.Data;
         _workers = new Worker[count - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
@@ -45,13 +47,16 @@ internal sealed unsafe class WorkerTeam : IDisposable
     /// <summary>Workers, the caller included.</summary>
     public int Count { get; }
 
+    /// <summary>The counter behind <see cref="TakeChunk()"/>, for work that knows the team by pointers only.</summary>
+    public int* ChunkCounter => &_shared->Next;
+
     /// <summary>Calls <paramref name="work"/> with <paramref name="state"/> and the worker's number on every worker.</summary>
     /// <exception cref="ObjectDisposedException">The team has been disposed of.</exception>
     /// <remarks>The first exception of any worker is thrown here, after all have finished.</remarks>
     public void Run(delegate*<void*, int, void> work, void* state)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        _shared.Next = 0;
+        _shared->Next = 0;
         if (_workers.Length == 0)
         {
             work(state, 0);
@@ -60,8 +65,8 @@ internal sealed unsafe class WorkerTeam : IDisposable
 
         _work = work;
         _state = state;
-        _shared.Remaining = _workers.Length;
-        Interlocked.Increment(ref _shared.Generation);
+        _shared->Remaining = _workers.Length;
+        Interlocked.Increment(ref _shared->Generation);
         foreach (Worker worker in _workers)
         {
             worker.WakeIfAsleep();
@@ -78,7 +83,11 @@ internal sealed unsafe class WorkerTeam : IDisposable
 
     /// <summary>The next of the chunks 0, 1, 2, ... of the run at hand, each given to one worker only.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public int TakeChunk() => Interlocked.Increment(ref _shared.Next) - 1;
+    public int TakeChunk() => TakeChunk(&_shared->Next);
+
+    /// <summary>The next chunk by <see cref="ChunkCounter"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int TakeChunk(int* counter) => Interlocked.Increment(ref *counter) - 1;
 
     /// <summary>Stops the threads and waits for them.</summary>
     public void Dispose()
@@ -87,7 +96,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
             return;
         _disposed = true;
         _stopping = true;
-        Interlocked.Increment(ref _shared.Generation);
+        Interlocked.Increment(ref _shared->Generation);
         foreach (Worker worker in _workers)
         {
             worker.WakeIfAsleep();
@@ -95,6 +104,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
 
         _done.Dispose();
+        _memory.Dispose();
     }
 
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is thrown again on the caller's thread.")]
@@ -114,24 +124,24 @@ internal sealed unsafe class WorkerTeam : IDisposable
     {
         for (int i = 0; i < SpinRounds; i++)
         {
-            if (Volatile.Read(ref _shared.Remaining) == 0)
+            if (Volatile.Read(ref _shared->Remaining) == 0)
                 return;
             Pause();
         }
 
         // Whoever comes second, the last worker at zero or this caller at its flag, sees the other: see Finished.
-        Interlocked.Exchange(ref _shared.CallerSleeps, 1);
-        while (Volatile.Read(ref _shared.Remaining) != 0)
+        Interlocked.Exchange(ref _shared->CallerSleeps, 1);
+        while (Volatile.Read(ref _shared->Remaining) != 0)
         {
             _done.WaitOne();
         }
 
-        Interlocked.Exchange(ref _shared.CallerSleeps, 0);
+        Interlocked.Exchange(ref _shared->CallerSleeps, 0);
     }
 
     private void Finished()
     {
-        if (Interlocked.Decrement(ref _shared.Remaining) == 0 && Volatile.Read(ref _shared.CallerSleeps) != 0)
+        if (Interlocked.Decrement(ref _shared->Remaining) == 0 && Volatile.Read(ref _shared->CallerSleeps) != 0)
             _done.Set();
     }
 
@@ -207,7 +217,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
         {
             for (int i = 0; i < SpinRounds; i++)
             {
-                if (Volatile.Read(ref _team._shared.Generation) != seen)
+                if (Volatile.Read(ref _team._shared->Generation) != seen)
                     return;
                 Pause();
             }
@@ -216,7 +226,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
             {
                 // The exchange is a full fence: either this sees the new generation, or the caller sees the flag and wakes.
                 Interlocked.Exchange(ref _asleep, 1);
-                if (Volatile.Read(ref _team._shared.Generation) != seen)
+                if (Volatile.Read(ref _team._shared->Generation) != seen)
                 {
                     // If the caller has taken the flag, its signal is on the way and must not be left for the next sleep.
                     if (Interlocked.Exchange(ref _asleep, 0) == 0)

@@ -1,0 +1,110 @@
+namespace KvChat.Kernels.Cpu;
+
+/// <summary>One lane, in plain arithmetic: the meaning of every operation.</summary>
+internal readonly unsafe struct SimdScalar : ISimd<int, float>
+{
+    public static int Lanes => 1;
+
+    public static int LoadInt(void* source) => *(int*)source;
+
+    public static void StoreInt(int* target, int value) => *target = value;
+
+    public static int BroadcastInt(void* source) => *(int*)source;
+
+    public static int Bytes(byte value) => value * 0x01010101;
+
+    public static int Ints(int value) => value;
+
+    public static int And(int left, int right) => left & right;
+
+    public static int Or(int left, int right) => left | right;
+
+    public static int ShiftRight(int value, int count) => value >>> count;
+
+    public static int ShiftLeft(int value, int count) => value << count;
+
+    public static int ShiftRightSigned(int value, int count) => value >> count;
+
+    public static int ShiftLeft16(int value, int count) => Pack(Low(value) << count, High(value) << count);
+
+    public static int ShiftRightSigned16(int value, int count) => Pack(Low(value) >> count, High(value) >> count);
+
+    public static int LookUp(sbyte* table, int codes)
+    {
+        int found = 0;
+        for (int shift = 0; shift < 32; shift += 8)
+        {
+            found |= (byte)table[(codes >> shift) & 15] << shift;
+        }
+
+        return found;
+    }
+
+    public static int MultiplyBytes(int unsigned, int signed) => Pack(
+        Saturate((Unsigned(unsigned, 0) * Signed(signed, 0)) + (Unsigned(unsigned, 1) * Signed(signed, 1))),
+        Saturate((Unsigned(unsigned, 2) * Signed(signed, 2)) + (Unsigned(unsigned, 3) * Signed(signed, 3))));
+
+    public static int Add16(int left, int right) => Pack(Low(left) + Low(right), High(left) + High(right));
+
+    public static int MultiplyPairs(int left, int right) => (Low(left) * Low(right)) + (High(left) * High(right));
+
+    public static int AddPairs(int value) => Low(value) + High(value);
+
+    public static int Add32(int left, int right) => left + right;
+
+    public static int Max32(int left, int right) => Math.Max(left, right);
+
+    public static int MaxAcross(int value) => value;
+
+    public static int SumAcross(int value) => value;
+
+    public static void StoreAsBytes(sbyte* target, int value) => *target = (sbyte)value;
+
+    public static float ToFloat(int value) => value;
+
+    public static int RoundToInt(float value) => (int)MathF.Round(value, MidpointRounding.ToEven);
+
+    public static float AsFloat(int bits) => BitConverter.Int32BitsToSingle(bits);
+
+    public static int AsInt(float value) => BitConverter.SingleToInt32Bits(value);
+
+    public static float Load(float* source) => *source;
+
+    public static void Store(float* target, float value) => *target = value;
+
+    public static float Broadcast(float* source) => *source;
+
+    public static float Floats(float value) => value;
+
+    public static float LoadHalf(void* source) => (float)BitConverter.UInt16BitsToHalf(*(ushort*)source);
+
+    public static float LoadBFloat16(void* source) => BitConverter.UInt32BitsToSingle((uint)*(ushort*)source << 16);
+
+    public static float LoadBytes(byte* source) => *source;
+
+    public static float LoadSBytes(byte* source) => *(sbyte*)source;
+
+    public static float Add(float left, float right) => left + right;
+
+    public static float Multiply(float left, float right) => left * right;
+
+    public static float Divide(float left, float right) => left / right;
+
+    public static float Fma(float left, float right, float addend) => MathF.FusedMultiplyAdd(left, right, addend);
+
+    public static float AtMost(float value, float limit) => value > limit ? limit : value;
+
+    public static float AtLeast(float value, float limit) => value < limit ? limit : value;
+
+    private static int Low(int value) => (short)value;
+
+    private static int High(int value) => value >> 16;
+
+    private static int Pack(int low, int high) => (ushort)low | (high << 16);
+
+    private static int Saturate(int value) => Math.Clamp(value, short.MinValue, short.MaxValue);
+
+    private static int Unsigned(int bytes, int index) => (byte)(bytes >> (8 * index));
+
+    private static int Signed(int bytes, int index) => (sbyte)(bytes >> (8 * index));
+}
