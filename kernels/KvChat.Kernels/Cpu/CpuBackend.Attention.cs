@@ -1,16 +1,111 @@
+using KvChat.Kernels.Cpu.Attention;
+
 namespace KvChat.Kernels.Cpu;
 
-public sealed partial class CpuBackend
+public sealed unsafe partial class CpuBackend
 {
-    /// <inheritdoc/>
-    public DeviceRotary CreateRotary(ReadOnlySpan<float> inverseFrequencies, float magnitude = 1) => throw new NotSupportedException();
+    private readonly GrowingBuffer _appendScratch = new();
+    private AttentionRunner? _attention;
 
     /// <inheritdoc/>
-    public KvArena CreateArena(in KvArenaShape shape) => throw new NotSupportedException();
+    /// <exception cref="ArgumentException">There is no frequency.</exception>
+    public DeviceRotary CreateRotary(ReadOnlySpan<float> inverseFrequencies, float magnitude = 1) => new CpuRotary(inverseFrequencies, magnitude);
 
     /// <inheritdoc/>
-    public void Append(in AppendOperation operation) => throw new NotSupportedException();
+    /// <exception cref="ArgumentException">The shape has no layout; the message says which field is wrong.</exception>
+    public KvArena CreateArena(in KvArenaShape shape) => new CpuArena(shape);
 
     /// <inheritdoc/>
-    public void Attend(in AttentionOperation operation) => throw new NotSupportedException();
+    /// <exception cref="ArgumentException">A tensor, the batch or a parameter does not fit the others; the message names it.</exception>
+    public void Append(in AppendOperation operation)
+    {
+        CpuArena arena = CpuArena.From(operation.Arena);
+        CpuTensor rows = CpuTensor.From(operation.QueryKeyValue, nameof(operation.QueryKeyValue));
+        int headDim = arena.Shape.HeadDim;
+        KvBatch batch = operation.Batch;
+        BatchChecks.Check(batch, arena.Shape, rows, operation.QueryHeads, operation.KvHeads);
+        CpuRotary? rotary = CpuRotary.From(operation.Rotary, headDim);
+        rotary?.Prepare(batch.Positions.AsSpan(0, batch.RowCount));
+
+        // A worker's scratch: a key, its halves and 16 lanes; then the angles of each row.
+        int stride = ((3 * headDim * sizeof(float)) + 127) / 64 * 64;
+        byte* scratch = _appendScratch.Ensure(((long)stride * _team.Count) + ((long)batch.RowCount * sizeof(float*)));
+        float** angles = (float**)(scratch + ((long)stride * _team.Count));
+        for (int i = 0; i < batch.RowCount && rotary != null; i++)
+            angles[i] = rotary.Row(batch.Positions[i]);
+        fixed (SequenceSlice* sequences = batch.Sequences)
+        fixed (HeadView* heads = batch.Heads)
+        fixed (int* positions = batch.Positions)
+        {
+            AppendJob job = new()
+            {
+                Pages = arena.View,
+                Sequences = sequences,
+                SequenceCount = batch.SequenceCount,
+                Heads = heads,
+                Positions = positions,
+                Rows = rows.Data,
+                RowStride = rows.Columns,
+                QueryHeads = operation.QueryHeads,
+                KvHeads = operation.KvHeads,
+                QueryNorm = CpuVector.DataOf(operation.QueryNorm, headDim, nameof(operation.QueryNorm)),
+                KeyNorm = CpuVector.DataOf(operation.KeyNorm, headDim, nameof(operation.KeyNorm)),
+                NormEpsilon = operation.NormEpsilon,
+                Pairs = rotary?.Pairs ?? 0,
+                Angles = rotary == null ? null : angles,
+                Scratch = scratch,
+                ScratchStride = stride,
+                Work = Attention.Kernels.Append,
+            };
+            if (batch.RowCount <= AppendJob.ChunkRows)
+                AppendJob.Run(&job, 0);
+            else
+                _team.Run(&AppendJob.Run, &job);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">A tensor, the batch or a parameter does not fit the others; the message names it.</exception>
+    public void Attend(in AttentionOperation operation)
+    {
+        CpuArena arena = CpuArena.From(operation.Arena);
+        CpuTensor rows = CpuTensor.From(operation.QueryKeyValue, nameof(operation.QueryKeyValue));
+        CpuTensor output = CpuTensor.From(operation.Output, nameof(operation.Output));
+        KvBatch batch = operation.Batch;
+        BatchChecks.Check(batch, arena.Shape, rows, operation.QueryHeads, operation.KvHeads);
+        BatchChecks.CheckOutput(batch, arena.Shape, output, operation.QueryHeads);
+        bool observes = BatchChecks.CheckObservation(batch);
+        ArgumentOutOfRangeException.ThrowIfNegative(operation.SlidingWindow);
+        fixed (SequenceSlice* sequences = batch.Sequences)
+        fixed (HeadView* heads = batch.Heads)
+        fixed (int* positions = batch.Positions)
+        {
+            AttentionJob job = new()
+            {
+                Pages = arena.View,
+                Sequences = sequences,
+                Heads = heads,
+                Positions = positions,
+                Queries = rows.Data,
+                QueryStride = rows.Columns,
+                Output = output.Data,
+                OutputStride = output.Columns,
+                KvHeads = operation.KvHeads,
+                Group = operation.QueryHeads / operation.KvHeads,
+                HeadDim = arena.Shape.HeadDim,
+                Scale = operation.Scale,
+                SoftCap = operation.SoftCap,
+                SlidingWindow = operation.SlidingWindow,
+            };
+            Attention.Attend(&job, batch, observes);
+        }
+    }
+
+    private AttentionRunner Attention => _attention ??= new AttentionRunner(_team, _width);
+
+    private void DisposeAttention()
+    {
+        _attention?.Dispose();
+        _appendScratch.Dispose();
+    }
 }

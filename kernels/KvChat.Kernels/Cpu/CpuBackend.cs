@@ -83,6 +83,7 @@ public sealed partial class CpuBackend : IComputeBackend
     {
         _team.Dispose();
         _linear.Dispose();
+        DisposeAttention();
     }
 
     private static void CheckRowLength(CpuTensor tensor, int length, string name)

@@ -1,0 +1,169 @@
+using System.Runtime.CompilerServices;
+
+namespace KvChat.Kernels.Cpu.Attention;
+
+/// <summary>Everything that workers need to append a step's rows; lives on the caller's stack while they run.</summary>
+internal unsafe struct AppendJob
+{
+    /// <summary>Rows that a worker takes at a time.</summary>
+    public const int ChunkRows = 16;
+
+    public PageView Pages;
+    public SequenceSlice* Sequences;
+    public int SequenceCount;
+    public HeadView* Heads;
+    public int* Positions;
+    public float* Rows;
+    public int RowStride;
+    public int QueryHeads;
+    public int KvHeads;
+    public float* QueryNorm;
+    public float* KeyNorm;
+    public float NormEpsilon;
+
+    /// <summary>Pairs that are rotated, 0 for none.</summary>
+    public int Pairs;
+
+    /// <summary>Cosines and sines of each batch row, or null.</summary>
+    public float** Angles;
+
+    /// <summary>A key and its halves, per worker.</summary>
+    public byte* Scratch;
+    public int ScratchStride;
+
+    /// <summary>Appends the rows first..end-1 of a sequence.</summary>
+    public delegate*<AppendJob*, int, int, int, float*, void> Work;
+
+    /// <summary>Next chunk that nobody has taken; on a cache line of its own.</summary>
+    public fixed byte Padding[64];
+    public int Next;
+
+    /// <summary>Runs on every worker.</summary>
+    public static void Run(void* state, int worker)
+    {
+        AppendJob* job = (AppendJob*)state;
+        int sequence = 0, passed = 0;
+        while (true)
+        {
+            int chunk = Interlocked.Increment(ref job->Next) - 1;
+            int chunks;
+            while (sequence < job->SequenceCount && chunk >= passed + (chunks = Chunks(job->Sequences[sequence].RowCount)))
+            {
+                passed += chunks;
+                sequence++;
+            }
+
+            if (sequence == job->SequenceCount)
+                return;
+            int first = (chunk - passed) * ChunkRows;
+            int end = Math.Min(first + ChunkRows, job->Sequences[sequence].RowCount);
+            job->Work(job, sequence, first, end, (float*)(job->Scratch + ((long)worker * job->ScratchStride)));
+        }
+    }
+
+    private static int Chunks(int rows) => (rows + ChunkRows - 1) / ChunkRows;
+}
+
+/// <summary>Normalises, rotates and stores rows.</summary>
+internal static unsafe class AppendKernel<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : unmanaged
+{
+    private const int LaneCount = 16;
+
+    /// <summary>Appends the rows first..end-1 of a sequence.</summary>
+    public static void Append(AppendJob* job, int sequence, int first, int end, float* scratch)
+    {
+        SequenceSlice* slice = job->Sequences + sequence;
+        int headDim = job->Pages.HeadDim;
+        for (int index = first; index < end; index++)
+        {
+            int row = slice->FirstRow + index;
+            float* data = job->Rows + ((long)row * job->RowStride);
+            float* angles = job->Angles == null ? null : job->Angles[row];
+            for (int head = 0; head < job->QueryHeads; head++, data += headDim)
+                Transform(data, headDim, job->QueryNorm, job->NormEpsilon, angles, job->Pairs, scratch + (2 * headDim));
+            float* values = data + ((long)job->KvHeads * headDim);
+            for (int head = 0; head < job->KvHeads; head++, data += headDim, values += headDim)
+            {
+                Unsafe.CopyBlock(scratch, data, (uint)(headDim * sizeof(float)));
+                Transform(scratch, headDim, job->KeyNorm, job->NormEpsilon, angles, job->Pairs, scratch + (2 * headDim));
+                Store(job, slice->Format, job->Heads + (((long)sequence * job->KvHeads) + head), index, job->Positions[row], scratch, values);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Transform(float* x, int headDim, float* norm, float epsilon, float* angles, int pairs, float* lanes)
+    {
+        if (norm != null)
+            Normalise(x, headDim, norm, epsilon, lanes);
+        if (angles == null)
+            return;
+        float* y = x + pairs, sines = angles + pairs;
+        int i = 0;
+        for (; i + TSimd.Count <= pairs; i += TSimd.Count)
+        {
+            TVector a = TSimd.Load(x + i), b = TSimd.Load(y + i), cosine = TSimd.Load(angles + i), sine = TSimd.Load(sines + i);
+            TSimd.Store(x + i, TSimd.Subtract(TSimd.Multiply(a, cosine), TSimd.Multiply(b, sine)));
+            TSimd.Store(y + i, TSimd.Add(TSimd.Multiply(b, cosine), TSimd.Multiply(a, sine)));
+        }
+
+        for (; i < pairs; i++)
+        {
+            float a = x[i], b = y[i];
+            x[i] = (a * angles[i]) - (b * sines[i]);
+            y[i] = (b * angles[i]) + (a * sines[i]);
+        }
+    }
+
+    // Squares are summed in 16 lanes whatever the width.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Normalise(float* x, int headDim, float* weights, float epsilon, float* lanes)
+    {
+        new Span<float>(lanes, LaneCount).Clear();
+        for (int i = 0; i < headDim; i++)
+            lanes[i % LaneCount] = MathF.FusedMultiplyAdd(x[i], x[i], lanes[i % LaneCount]);
+        float reciprocal = 1f / MathF.Sqrt((ScalarMath.SumLanes(lanes) / headDim) + epsilon);
+        for (int i = 0; i < headDim; i++)
+            x[i] = x[i] * reciprocal * weights[i];
+    }
+
+    private static void Store(AppendJob* job, KvFormat format, HeadView* head, int index, int position, float* key, float* value)
+    {
+        PageView view = job->Pages;
+        int slots = view.Slots(format), kv = head->Length + index, slot = kv % slots, headDim = view.HeadDim;
+        int page = head->Pages[kv / slots];
+        if (format == KvFormat.F32)
+        {
+            float* keys = (float*)view.Keys(page) + slot;
+            for (int i = 0; i < headDim; i++)
+                keys[i * slots] = key[i];
+            Unsafe.CopyBlock((float*)view.Values(page) + (slot * headDim), value, (uint)(headDim * sizeof(float)));
+        }
+        else
+        {
+            // Two neighbouring halves are the pair that the page's layout wants together.
+            uint* pairs = (uint*)(key + headDim), keys = (uint*)view.Keys(page) + slot;
+            Narrow(key, (ushort*)pairs, headDim);
+            for (int i = 0; i < headDim / 2; i++)
+                keys[i * slots] = pairs[i];
+            Narrow(value, (ushort*)view.Values(page) + (slot * headDim), headDim);
+        }
+
+        view.Positions(page)[slot] = position;
+        view.Scores(page)[slot] = 0;
+        if (view.HasLogWeights)
+            view.LogWeights(page)[slot] = 0;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Narrow(float* source, ushort* target, int count)
+    {
+        int i = 0;
+        for (; i + TSimd.Count <= count; i += TSimd.Count)
+            TSimd.StoreHalves(target + i, TSimd.Narrow(TSimd.Load(source + i)));
+        for (; i < count; i++)
+            target[i] = HalfBits.Narrow(source[i]);
+    }
+}

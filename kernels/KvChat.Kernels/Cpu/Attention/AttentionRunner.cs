@@ -1,0 +1,229 @@
+using System.Runtime.InteropServices;
+
+namespace KvChat.Kernels.Cpu.Attention;
+
+/// <summary>Cuts attention into items for the worker team and puts the pieces together. Owns the memory that they need, which grows and stays.</summary>
+internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisposable
+{
+    // Below this many multiplications waking the others costs more than they save.
+    private const long WorthThreads = 1 << 16;
+
+    private readonly AttentionKernels _kernels = AttentionKernels.Of(width);
+    private readonly GrowingBuffer _scratch = new();
+    private readonly GrowingBuffer _items = new();
+    private readonly GrowingBuffer _partials = new();
+    private readonly GrowingBuffer _statistics = new();
+    private readonly GrowingBuffer _sums = new();
+    private int _blockRows;
+
+    /// <summary>Kernels of the width in use.</summary>
+    public AttentionKernels Kernels => _kernels;
+
+    /// <summary>Runs a whole attention operation; its fields have been checked.</summary>
+    public void Attend(AttentionJob* job, KvBatch batch, bool observes)
+    {
+        _blockRows = Math.Max(1, AttentionSizes.BlockQueries / job->Group);
+        job->BlockRows = _blockRows;
+        job->Scratch = Scratch(job);
+        if (observes)
+            job->Statistics = (float*)_statistics.Ensure((long)batch.RowCount * job->KvHeads * job->Group * 2 * sizeof(float));
+        AttendBlocks(job, batch);
+        if (!observes)
+            return;
+        Observe(job, batch);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _scratch.Dispose();
+        _items.Dispose();
+        _partials.Dispose();
+        _statistics.Dispose();
+        _sums.Dispose();
+    }
+
+    private void Run(AttentionJob* job, delegate*<AttentionJob*, AttentionItem*, WorkerScratch*, void> work, AttentionItem* items, int count, long cost)
+    {
+        job->Work = work;
+        job->Items = items;
+        job->ItemCount = count;
+        job->Next = 0;
+        if (count <= 1 || cost < WorthThreads)
+            AttentionJob.Run(job, 0);
+        else
+            team.Run(&AttentionJob.Run, job);
+    }
+
+    // Blocks of rows, heaviest first; too few of them for the team are cut by segments.
+    private void AttendBlocks(AttentionJob* job, KvBatch batch)
+    {
+        int count = 0;
+        for (int s = 0; s < batch.SequenceCount; s++)
+            count += Blocks(batch.Sequences[s].RowCount) * job->KvHeads;
+        AttentionItem* blocks = (AttentionItem*)_items.Ensure((long)count * sizeof(AttentionItem));
+        long segments = 0, cost = 0;
+        int next = 0;
+        for (int s = 0; s < batch.SequenceCount; s++)
+        {
+            int rows = batch.Sequences[s].RowCount;
+            for (int block = Blocks(rows) - 1; block >= 0; block--)
+            {
+                for (int head = 0; head < job->KvHeads; head++)
+                {
+                    AttentionItem* item = blocks + next++;
+                    *item = Item(job, s, head, block * _blockRows, Math.Min(rows, (block + 1) * _blockRows));
+                    segments += item->EndSegment - item->FirstSegment;
+                    cost += (long)(item->EndRow - item->FirstRow) * job->Group * (job->HeadOf(item)->Length + item->EndRow) * job->HeadDim;
+                }
+            }
+        }
+
+        if (team.Count > 1 && count < 4 * team.Count && segments > count && cost >= WorthThreads)
+            AttendPieces(job, count, (int)Math.Max(1, segments / (6 * team.Count)), cost);
+        else
+            Run(job, _kernels.Attend, blocks, count, cost);
+    }
+
+    private void AttendPieces(AttentionJob* job, int blockCount, int length, long cost)
+    {
+        int pieces = 0;
+        long records = 0;
+        AttentionItem* blocks = (AttentionItem*)_items.Data;
+        for (int i = 0; i < blockCount; i++)
+        {
+            int segments = blocks[i].EndSegment - blocks[i].FirstSegment;
+            pieces += (segments + length - 1) / length;
+            records += (long)segments * (blocks[i].EndRow - blocks[i].FirstRow) * job->Group;
+        }
+
+        blocks = (AttentionItem*)_items.Ensure((long)(blockCount + pieces) * sizeof(AttentionItem));
+        float* partials = (float*)_partials.Ensure(records * job->RecordSize * sizeof(float));
+        AttentionItem* items = blocks + blockCount;
+        int next = 0;
+        for (int i = 0; i < blockCount; i++)
+        {
+            AttentionItem* block = blocks + i;
+            block->Partials = partials;
+            block->PartialFirst = block->FirstSegment;
+            block->PartialSegments = block->EndSegment - block->FirstSegment;
+            partials += (long)block->PartialSegments * (block->EndRow - block->FirstRow) * job->Group * job->RecordSize;
+            for (int segment = block->FirstSegment; segment < block->EndSegment; segment += length)
+            {
+                items[next] = *block;
+                items[next].FirstSegment = segment;
+                items[next++].EndSegment = Math.Min(segment + length, block->EndSegment);
+            }
+        }
+
+        Run(job, _kernels.Attend, items, pieces, cost);
+        Run(job, _kernels.MergePartials, blocks, blockCount, records * job->HeadDim / 4);
+    }
+
+    private void Observe(AttentionJob* job, KvBatch batch)
+    {
+        int heads = 0;
+        long sums = 0, segments = 0;
+        for (int s = 0; s < batch.SequenceCount; s++)
+        {
+            SequenceSlice* slice = job->Sequences + s;
+            if (slice->Observation == ObservationMode.None || slice->ObservedRows == 0)
+                continue;
+            for (int head = 0; head < job->KvHeads; head++, heads++)
+            {
+                AttentionItem item = Observed(job, s, head);
+                segments += item.EndSegment - item.FirstSegment;
+                if (slice->Observation == ObservationMode.Window)
+                    sums += (long)job->Group * SumStride(&item, slice->PoolWidth);
+            }
+        }
+
+        if (heads == 0)
+            return;
+        int length = team.Count == 1 ? int.MaxValue : (int)Math.Max(1, segments / (6 * team.Count));
+        AttentionItem* windows = (AttentionItem*)_items.Ensure((heads + segments) * sizeof(AttentionItem));
+        float* next = (float*)_sums.Ensure(sums * sizeof(float));
+        NativeMemory.Clear(next, (nuint)(sums * sizeof(float)));
+        AttentionItem* items = windows + heads;
+        int windowCount = 0, itemCount = 0;
+        long cost = 0;
+        for (int s = 0; s < batch.SequenceCount; s++)
+        {
+            SequenceSlice* slice = job->Sequences + s;
+            if (slice->Observation == ObservationMode.None || slice->ObservedRows == 0)
+                continue;
+            for (int head = 0; head < job->KvHeads; head++)
+            {
+                AttentionItem item = Observed(job, s, head);
+                if (slice->Observation == ObservationMode.Window)
+                {
+                    item.SumStride = SumStride(&item, slice->PoolWidth);
+                    item.Sums = next + ScorePool<SimdScalar, float>.Margin(slice->PoolWidth);
+                    next += (long)job->Group * item.SumStride;
+                    windows[windowCount++] = item;
+                }
+
+                cost += (long)slice->ObservedRows * job->Group * (item.EndSegment - item.FirstSegment) * AttentionSizes.Segment * job->HeadDim;
+                for (int segment = item.FirstSegment; segment < item.EndSegment;)
+                {
+                    AttentionItem* piece = items + itemCount++;
+                    *piece = item;
+                    piece->FirstSegment = segment;
+                    segment = item.EndSegment - segment <= length ? item.EndSegment : segment + length;
+                    piece->EndSegment = segment;
+                }
+            }
+        }
+
+        Run(job, _kernels.Observe, items, itemCount, cost);
+        Run(job, _kernels.Pool, windows, windowCount, sums * 4);
+    }
+
+    // A row of sums covers whole segments, with a margin on both sides for pooling.
+    private static int SumStride(AttentionItem* item, int poolWidth) =>
+        (item->EndSegment * AttentionSizes.Segment) + (2 * ScorePool<SimdScalar, float>.Margin(poolWidth));
+
+    private static AttentionItem Observed(AttentionJob* job, int sequence, int head)
+    {
+        SequenceSlice* slice = job->Sequences + sequence;
+        return Item(job, sequence, head, slice->RowCount - slice->ObservedRows, slice->RowCount);
+    }
+
+    private static AttentionItem Item(AttentionJob* job, int sequence, int head, int firstRow, int endRow)
+    {
+        AttentionItem item = new() { Sequence = sequence, KvHead = head, FirstRow = firstRow, EndRow = endRow };
+        item.FirstSegment = job->FirstVisible(&item, firstRow) / AttentionSizes.Segment;
+        item.EndSegment = (job->HeadOf(&item)->Length + endRow + AttentionSizes.Segment - 1) / AttentionSizes.Segment;
+        return item;
+    }
+
+    private int Blocks(int rows) => (rows + _blockRows - 1) / _blockRows;
+
+    private WorkerScratch* Scratch(AttentionJob* job)
+    {
+        long headDim = job->HeadDim, record = job->RecordSize;
+        long queries = ((_blockRows * job->Group) + AttentionSizes.Tile - 1) / AttentionSizes.Tile * AttentionSizes.Tile;
+        long table = (((long)sizeof(WorkerScratch) * team.Count) + 63) / 64 * 64;
+        long floats = (queries * (headDim + record)) + (AttentionSizes.Segment * ((2 * headDim) + 2)) + (AttentionSizes.Tile * (AttentionSizes.LogitStride + record)) + 16 + (_blockRows + 15);
+        floats = (floats + 63) / 16 * 16;
+        byte* data = _scratch.Ensure(table + (floats * sizeof(float) * team.Count));
+        WorkerScratch* scratch = (WorkerScratch*)data;
+        for (int i = 0; i < team.Count; i++)
+        {
+            float* next = (float*)(data + table) + (i * floats);
+            WorkerScratch* own = scratch + i;
+            own->Queries = next;
+            own->Keys = own->Queries + (queries * headDim);
+            own->Values = own->Keys + (AttentionSizes.Segment * headDim);
+            own->LogWeights = own->Values + (AttentionSizes.Segment * headDim);
+            own->GroupSums = own->LogWeights + AttentionSizes.Segment;
+            own->Logits = own->GroupSums + AttentionSizes.Segment;
+            own->TileRecords = own->Logits + (AttentionSizes.Tile * AttentionSizes.LogitStride);
+            own->Records = own->TileRecords + (AttentionSizes.Tile * record);
+            own->Lanes = own->Records + (queries * record);
+            own->Lows = (int*)(own->Lanes + 16);
+        }
+
+        return scratch;
+    }
+}

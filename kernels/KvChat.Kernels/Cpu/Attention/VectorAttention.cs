@@ -1,0 +1,243 @@
+using System.Runtime.CompilerServices;
+
+namespace KvChat.Kernels.Cpu.Attention;
+
+/// <summary>
+/// Attention of a block of rows: each segment is widened once, then read by all queries of the block, six at a time. Rows and the heads of
+/// their group stand behind each other as queries, so that neighbours see nearly the same KVs.
+/// </summary>
+internal static unsafe class VectorAttention<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : unmanaged
+{
+    /// <summary>Rows of an item: results, or partial records.</summary>
+    public static void Attend(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
+    {
+        int queries = Prepare(job, item, scratch), size = job->RecordSize;
+        for (int i = 0; i < queries && item->Partials == null; i++)
+            SoftmaxRecord.Clear(scratch->Records + ((long)i * size), job->HeadDim);
+        for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
+        {
+            Load(job, item, scratch, segment, scratch->Values);
+            for (int first = 0; first < queries; first += AttentionSizes.Tile)
+                AttendTile(job, item, scratch, segment, first, Math.Min(AttentionSizes.Tile, queries - first));
+        }
+
+        if (item->Partials == null)
+            Finish(job, item, scratch->Records);
+    }
+
+    /// <summary>Merges the records of a block's segments, in their order, into results.</summary>
+    public static void MergePartials(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
+    {
+        float* record = item->Partials;
+        for (int row = item->FirstRow; row < item->EndRow; row++)
+        {
+            for (int member = 0; member < job->Group; member++)
+            {
+                SoftmaxRecord.Clear(scratch->Records, job->HeadDim);
+                for (int i = 0; i < item->PartialSegments; i++, record += job->RecordSize)
+                    Merge(scratch->Records, record, job->HeadDim);
+                ScalarAttention.Finish(job, item, scratch->Records, row, member);
+            }
+        }
+    }
+
+    /// <summary>Scores of an item's rows over its segments: sums over the window, or additions to the pages' scores.</summary>
+    public static void Observe(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
+    {
+        // More rows than scratch has room for come one part after another: sums keep the order of the rows.
+        AttentionItem part = *item;
+        for (; part.FirstRow < item->EndRow; part.FirstRow += job->BlockRows)
+        {
+            part.EndRow = Math.Min(part.FirstRow + job->BlockRows, item->EndRow);
+            int queries = Prepare(job, &part, scratch);
+            for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
+            {
+                Load(job, &part, scratch, segment, null);
+                for (int first = 0; first < queries; first += AttentionSizes.Tile)
+                    ObserveTile(job, &part, scratch, segment, first, Math.Min(AttentionSizes.Tile, queries - first));
+            }
+        }
+    }
+
+    /// <summary>Adds a segment to a record; see <see cref="SoftmaxRecord.Merge"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Merge(float* record, float* segment, int headDim)
+    {
+        if (!SoftmaxRecord.Rescale(record, segment, out float keep, out float add))
+            return;
+        float* a = record + AttentionSizes.RecordHeader, b = segment + AttentionSizes.RecordHeader;
+        TVector k = TSimd.Create(keep), s = TSimd.Create(add);
+        int i = 0;
+        for (; i + TSimd.Count <= headDim; i += TSimd.Count)
+            TSimd.Store(a + i, TSimd.Fma(TSimd.Load(a + i), k, TSimd.Multiply(TSimd.Load(b + i), s)));
+        for (; i < headDim; i++)
+            a[i] = MathF.FusedMultiplyAdd(a[i], keep, b[i] * add);
+    }
+
+    // Scaled queries by tiles, coordinates outermost; first visible KVs of the rows.
+    private static int Prepare(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
+    {
+        int headDim = job->HeadDim, group = job->Group;
+        float factor = job->Sequences[item->Sequence].Format == KvFormat.F32 ? 1 : HalfBits.HalfFactor;
+        int index = 0;
+        for (int row = item->FirstRow; row < item->EndRow; row++)
+        {
+            scratch->Lows[row - item->FirstRow] = job->FirstVisible(item, row);
+            float* source = job->QueryOf(item, row);
+            for (int member = 0; member < group; member++, index++, source += headDim)
+            {
+                float* target = scratch->Queries + ((long)(index / AttentionSizes.Tile) * AttentionSizes.Tile * headDim) + (index % AttentionSizes.Tile);
+                for (int i = 0; i < headDim; i++)
+                    target[i * AttentionSizes.Tile] = source[i] * job->Scale * factor;
+            }
+        }
+
+        return index;
+    }
+
+    private static void Load(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, float* values)
+    {
+        int start = segment * AttentionSizes.Segment;
+        int from = Math.Max(scratch->Lows[0] - start, 0), to = Math.Min(job->HeadOf(item)->Length + item->EndRow - start, AttentionSizes.Segment);
+        if (from < to)
+            SegmentLoader<TSimd, TVector>.Load(job, item, segment, from, to, scratch, values);
+    }
+
+    // What a row sees of a segment, counted in the segment.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Range(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int row, out int low, out int high)
+    {
+        int start = segment * AttentionSizes.Segment;
+        low = Math.Max(scratch->Lows[row - item->FirstRow] - start, 0);
+        high = Math.Min(job->HeadOf(item)->Length + row + 1 - start, AttentionSizes.Segment);
+        return low < high;
+    }
+
+    // Logits of a tile over what any of its queries sees. False if that is nothing; common is what all see that see anything.
+    private static bool TileLogits(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int first, int count, out int commonLow, out int commonHigh)
+    {
+        int low = AttentionSizes.Segment, high = 0;
+        commonLow = 0;
+        commonHigh = AttentionSizes.Segment;
+        int lastRow = item->FirstRow + ((first + count - 1) / job->Group);
+        for (int row = item->FirstRow + (first / job->Group); row <= lastRow; row++)
+        {
+            if (!Range(job, item, scratch, segment, row, out int from, out int to))
+                continue;
+            low = Math.Min(low, from);
+            high = Math.Max(high, to);
+            commonLow = Math.Max(commonLow, from);
+            commonHigh = Math.Min(commonHigh, to);
+        }
+
+        float* queries = scratch->Queries + ((long)first * job->HeadDim);
+        for (int panel = low / AttentionSizes.Panel; panel * AttentionSizes.Panel < high; panel++)
+        {
+            float* keys = scratch->Keys + ((long)panel * job->HeadDim * AttentionSizes.Panel);
+            AttentionTiles<TSimd, TVector>.Logits6(queries, keys, job->HeadDim, scratch->Logits + (panel * AttentionSizes.Panel));
+        }
+
+        return low < high;
+    }
+
+    private static void AttendTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int first, int count)
+    {
+        int size = job->RecordSize;
+        float* records = scratch->TileRecords;
+        for (int i = 0; i < count; i++)
+            SoftmaxRecord.Clear(records + (i * size), job->HeadDim);
+        if (TileLogits(job, item, scratch, segment, first, count, out int commonLow, out int commonHigh))
+        {
+            float valueFactor = job->Sequences[item->Sequence].Format == KvFormat.F32 ? 1 : HalfBits.WideningFactor;
+            bool shared = commonLow < commonHigh;
+            for (int i = 0; i < count; i++)
+            {
+                if (!Softmax(job, item, scratch, segment, first + i, i, valueFactor, out int low, out int high))
+                    continue;
+
+                // Additions run in the order of the KVs: first what others do not see because of the sliding window, ...
+                Weigh(job, scratch, i, low, shared ? commonLow : high);
+            }
+
+            // ... then what all see, ...
+            if (shared)
+                AttentionTiles<TSimd, TVector>.Weigh6(scratch->Logits, scratch->Values, commonLow, commonHigh, job->HeadDim, records + AttentionSizes.RecordHeader, size);
+
+            // ... then what rows before do not see.
+            for (int i = 0; i < count && shared; i++)
+            {
+                if (Range(job, item, scratch, segment, item->FirstRow + ((first + i) / job->Group), out _, out int high))
+                    Weigh(job, scratch, i, commonHigh, high);
+            }
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            if (item->Partials == null)
+                Merge(scratch->Records + ((long)(first + i) * size), records + (i * size), job->HeadDim);
+            else
+                Unsafe.CopyBlock(item->Partials + ((((long)(first + i) * item->PartialSegments) + segment - item->PartialFirst) * size), records + (i * size), (uint)(size * sizeof(float)));
+        }
+    }
+
+    private static bool Softmax(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int query, int place, float valueFactor, out int low, out int high)
+    {
+        if (!Range(job, item, scratch, segment, item->FirstRow + (query / job->Group), out low, out high))
+            return false;
+        float factor = job->Sequences[item->Sequence].Format == KvFormat.F32 ? 1 : HalfBits.HalfFactor;
+        float* logWeights = job->Pages.HasLogWeights ? scratch->LogWeights : null;
+        float* record = scratch->TileRecords + (place * job->RecordSize);
+        SegmentSoftmax<TSimd, TVector>.Run(scratch->Logits + (place * AttentionSizes.LogitStride), low, high, factor, job->SoftCap, logWeights, valueFactor, scratch->Lanes, record);
+        return true;
+    }
+
+    private static void Weigh(AttentionJob* job, WorkerScratch* scratch, int place, int from, int to)
+    {
+        float* output = scratch->TileRecords + (place * job->RecordSize) + AttentionSizes.RecordHeader;
+        AttentionTiles<TSimd, TVector>.Weigh1(scratch->Logits + (place * AttentionSizes.LogitStride), scratch->Values, from, to, job->HeadDim, output);
+    }
+
+    private static void Finish(AttentionJob* job, AttentionItem* item, float* records)
+    {
+        for (int row = item->FirstRow; row < item->EndRow; row++)
+        {
+            for (int member = 0; member < job->Group; member++, records += job->RecordSize)
+                ScalarAttention.Finish(job, item, records, row, member);
+        }
+    }
+
+    private static void ObserveTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int first, int count)
+    {
+        bool squared = job->Sequences[item->Sequence].Squared, any = TileLogits(job, item, scratch, segment, first, count, out _, out _);
+        for (int i = 0; i < count; i++)
+        {
+            int row = item->FirstRow + ((first + i) / job->Group), member = (first + i) % job->Group;
+            if (member == 0 && item->Sums == null)
+                new Span<float>(scratch->GroupSums, AttentionSizes.Segment).Clear();
+            if (any && Softmax(job, item, scratch, segment, first + i, i, 1, out int low, out int high))
+            {
+                float weight = SoftmaxRecord.SegmentWeight(scratch->TileRecords[i * job->RecordSize], job->StatisticsOf(item, row) + (2 * member));
+                float* sums = item->Sums == null ? scratch->GroupSums : item->Sums + ((long)member * item->SumStride) + ((long)segment * AttentionSizes.Segment);
+                AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, weight, squared, sums);
+            }
+
+            if (member == job->Group - 1 && item->Sums == null)
+                ScalarAttention.AddScores(job, item, scratch->GroupSums, row, scratch->Lows[row - item->FirstRow], segment);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddSquares(float* p, int low, int high, float weight, bool squared, float* sums)
+    {
+        TVector w = TSimd.Create(weight);
+
+        // Groups are whole: outside low..high-1 the probabilities are 0.
+        for (int i = low & ~15; i < high; i += TSimd.Count)
+        {
+            TVector attention = TSimd.Multiply(TSimd.Load(p + i), w), sum = TSimd.Load(sums + i);
+            TSimd.Store(sums + i, squared ? TSimd.Fma(attention, attention, sum) : TSimd.Add(sum, attention));
+        }
+    }
+}
