@@ -1,0 +1,41 @@
+using System.Text;
+using KvChat.Runtime.Text;
+
+namespace KvChat.Answers;
+
+/// <summary>Turns an answer's tokens into its text, up to a stop sequence. One per answer.</summary>
+internal sealed class AnswerText(Tokenizer tokenizer, IReadOnlyList<string> stops)
+{
+    private readonly StreamingDetokenizer _detokenizer = new(tokenizer);
+    private readonly StopSequenceMatcher _matcher = new(stops);
+    private readonly List<int> _tokens = [];
+    private readonly StringBuilder _text = new();
+
+    /// <summary>Whether a stop sequence was found.</summary>
+    public bool IsStopped => _matcher.IsStopped;
+
+    /// <summary>Tokens taken until a stop sequence was complete.</summary>
+    public int TokenCount => _tokens.Count;
+
+    /// <summary>The tokens.</summary>
+    public int[] Tokens => [.. _tokens];
+
+    /// <summary>All of the text given out so far.</summary>
+    public string All => _text.ToString();
+
+    /// <summary>Takes a token and gives the text that is certain now; often empty.</summary>
+    public string Append(int token)
+    {
+        _tokens.Add(token);
+        return Note(_matcher.Append(_detokenizer.Append(token)));
+    }
+
+    /// <summary>The answer is over: gives what was held back.</summary>
+    public string Flush() => IsStopped ? "" : Note(_matcher.Append(_detokenizer.Flush()) + (IsStopped ? "" : _matcher.Flush()));
+
+    private string Note(string text)
+    {
+        _text.Append(text);
+        return text;
+    }
+}

@@ -1,0 +1,24 @@
+using KvChat.Runtime.Compression;
+
+namespace KvChat;
+
+/// <summary>
+/// What is compressed where nothing is set. System prompt, tools and the newest question are pinned by their spans; how far the rest is compressed stands
+/// here, per model. An entry belongs in the table only with a measurement: at least 98 % of the questions that the full cache answers right
+/// must still be answered right. A model that was never measured keeps its full cache.
+/// </summary>
+public static class DefaultCompression
+{
+    private static readonly Dictionary<string, KvCompression> Measured = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The default of a model that is not in the table.</summary>
+    public static KvCompression Unmeasured { get; } = KvCompression.Off;
+
+    /// <summary>The default of a model.</summary>
+    /// <param name="modelName">The model's own name (<c>general.name</c> of its file).</param>
+    public static KvCompression For(string modelName)
+    {
+        ArgumentNullException.ThrowIfNull(modelName);
+        return Measured.GetValueOrDefault(modelName, Unmeasured);
+    }
+}

@@ -1,0 +1,55 @@
+using KvChat.Kernels.Cpu;
+using KvChat.Runtime.Compression;
+
+namespace KvChat;
+
+/// <summary>Settings of a <see cref="KvCompressChatClient"/>. They are checked when the client is made, or at the start of the host.</summary>
+public sealed class KvCompressChatOptions
+{
+    /// <summary>The value of <see cref="Model"/> that stands for the small model which travels with this library.</summary>
+    public const string EmbeddedModel = "embedded";
+
+    /// <summary>Path of a GGUF file (of a split one, any part), or <see cref="EmbeddedModel"/>.</summary>
+    public string Model { get; set; } = EmbeddedModel;
+
+    /// <summary>The name under which the client reports the model and accepts it in <c>ChatOptions.ModelId</c>; null for the file's name without its ending.</summary>
+    public string? ModelId { get; set; }
+
+    /// <summary>
+    /// Bytes of the KV cache, one budget for all sessions together: as many run at once as fit. Null takes what four sessions of full context need, at most a
+    /// quarter of the memory.
+    /// </summary>
+    public long? CacheBytes { get; set; }
+
+    /// <summary>How requests are compressed that do not say it themselves; null for <see cref="DefaultCompression"/>.</summary>
+    public KvCompression? Compression { get; set; }
+
+    /// <summary>Requests that may wait; one more is refused with a <see cref="Runtime.Scheduling.KvQueueFullException"/>.</summary>
+    public int MaxQueuedRequests { get; set; } = 256;
+
+    /// <summary>Sequences that may run at once.</summary>
+    public int MaxSequences { get; set; } = 256;
+
+    /// <summary>Longest sequence in tokens; null for the model's context length.</summary>
+    public int? ContextTokens { get; set; }
+
+    /// <summary>KVs of a page in F16: 16 or 32.</summary>
+    public int PageTokens { get; set; } = 16;
+
+    /// <summary>Most tokens that one step of the engine takes in, prompts and answers together.</summary>
+    public int StepTokens { get; set; } = 512;
+
+    /// <summary>Whether finished sequences are held until their pages are needed, so that the next turn of a conversation reads only what is new.</summary>
+    public bool HoldFinishedSequences { get; set; } = true;
+
+    /// <summary>Worker threads; 0 for one per processor that the process may use.</summary>
+    public int Threads { get; set; }
+
+    /// <summary>How activations enter quantised matrix products.</summary>
+    public ActivationPrecision Activations { get; set; }
+
+    /// <summary>A chat template (Jinja) instead of the file's own; null for the file's.</summary>
+    public string? ChatTemplate { get; set; }
+
+    internal KvCompressChatOptions Copy() => (KvCompressChatOptions)MemberwiseClone();
+}

@@ -1,0 +1,65 @@
+namespace KvChat;
+
+/// <summary>
+/// Names that this client reads in <c>AdditionalProperties</c> of chat options, messages and contents. Values may be numbers, strings or
+/// JSON elements. A name that begins with <c>kv_</c> and is none of these is an error.
+/// </summary>
+public static class KvOptionNames
+{
+    /// <summary>What all names of compression begin with.</summary>
+    public const string Prefix = "kv_";
+
+    /// <summary><c>kv-compress</c> or <c>off</c>; a share or number of KVs without a policy means <c>kv-compress</c>.</summary>
+    public const string Policy = "kv_policy";
+
+    /// <summary>KVs kept per KV seen, above 0 and at most 1.</summary>
+    public const string RetainedRatio = "kv_retained_ratio";
+
+    /// <summary>KVs kept per head on average.</summary>
+    public const string RetainedKvs = "kv_retained_kvs";
+
+    /// <summary><c>after</c> (or <c>after_prompt</c>), <c>during</c> (or <c>while_reading</c>).</summary>
+    public const string Schedule = "kv_schedule";
+
+    /// <summary><c>known</c> or <c>unknown</c>.</summary>
+    public const string Query = "kv_query";
+
+    /// <summary>How KVs are stored: <c>f16</c> or <c>f32</c>.</summary>
+    public const string Format = "kv_format";
+
+    /// <summary>Prompt tokens whose queries make the scores.</summary>
+    public const string ObservationWindow = "kv_observation_window";
+
+    /// <summary>Width of the max-pooling, odd.</summary>
+    public const string PoolWidth = "kv_pool_width";
+
+    /// <summary>True for squared attention.</summary>
+    public const string Squared = "kv_squared";
+
+    /// <summary>Newest KVs that are never evicted.</summary>
+    public const string ProtectedTokens = "kv_protected_tokens";
+
+    /// <summary>First KVs that are never evicted.</summary>
+    public const string SinkTokens = "kv_sink_tokens";
+
+    /// <summary>Prompt tokens between two compressions while reading.</summary>
+    public const string ChunkTokens = "kv_chunk_tokens";
+
+    /// <summary>Answer tokens between two compressions.</summary>
+    public const string DecodeInterval = "kv_decode_interval";
+
+    /// <summary>Whether memory pressure may compress the request further.</summary>
+    public const string UnderPressure = "kv_under_pressure";
+
+    /// <summary>On a message or a content: <c>pinned</c>, <c>compressible</c> or <c>droppable</c>.</summary>
+    public const string Retention = "kv_retention";
+
+    /// <summary>Keeps tokens at least this share as probable as the best one, from 0 to 1.</summary>
+    public const string MinP = "min_p";
+
+    /// <summary>Divides positive and multiplies negative logits of tokens seen before; 1 changes nothing.</summary>
+    public const string RepetitionPenalty = "repetition_penalty";
+
+    /// <summary>Switches a model's thinking where its template can.</summary>
+    public const string EnableThinking = "enable_thinking";
+}

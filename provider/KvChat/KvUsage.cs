@@ -1,0 +1,91 @@
+using KvChat.Runtime.Scheduling;
+using Microsoft.Extensions.AI;
+
+namespace KvChat;
+
+/// <summary>
+/// What became of a request's KVs, counted over all layers and KV heads. Read it with <c>response.GetKvUsage()</c>; the same counts stand in
+/// <see cref="UsageDetails.AdditionalCounts"/> under the names of <see cref="KvUsageNames"/>.
+/// </summary>
+public sealed record KvUsage
+{
+    /// <summary>Tokens seen, times layers, times KV heads.</summary>
+    public required long Seen { get; init; }
+
+    /// <summary>KVs in the cache at the end.</summary>
+    public required long Kept { get; init; }
+
+    /// <summary>KVs that compression dropped.</summary>
+    public required long Evicted { get; init; }
+
+    /// <summary>KVs in the cache when the answer began.</summary>
+    public required long KeptAtAnswer { get; init; }
+
+    /// <summary>Bytes of pages at the end, metadata included.</summary>
+    public required long Bytes { get; init; }
+
+    /// <summary>Bytes of pages when the answer began.</summary>
+    public required long BytesAtAnswer { get; init; }
+
+    /// <summary>Most bytes of pages at any time.</summary>
+    public required long PeakBytes { get; init; }
+
+    /// <summary>How often the request gave its pages up for a while.</summary>
+    public required long Preemptions { get; init; }
+
+    /// <summary>How often memory pressure compressed the request beyond its own settings.</summary>
+    public required long PressureCompressions { get; init; }
+
+    /// <summary>
+    /// KVs kept per layer and KV head at the end, <c>[layers * kvHeads]</c>; null where the response has been serialised or was put together from updates.
+    /// </summary>
+    public IReadOnlyList<int>? KeptPerHead { get; init; }
+
+    /// <summary>Share of the KVs that is kept, from 0 to 1.</summary>
+    public double RetainedRatio => Seen == 0 ? 1 : (double)Kept / Seen;
+
+    internal static UsageDetails ToDetails(GenerationResult result, int outputTokens)
+    {
+        KvStatistics kvs = result.Kvs;
+        return new UsageDetails
+        {
+            InputTokenCount = result.PromptTokens,
+            OutputTokenCount = outputTokens,
+            TotalTokenCount = (long)result.PromptTokens + outputTokens,
+            CachedInputTokenCount = result.CachedTokens,
+            AdditionalCounts = new AdditionalPropertiesDictionary<long>
+            {
+                [KvUsageNames.Seen] = kvs.Seen,
+                [KvUsageNames.Kept] = kvs.Kept,
+                [KvUsageNames.Evicted] = kvs.Evicted,
+                [KvUsageNames.KeptAtAnswer] = kvs.KeptAtAnswer,
+                [KvUsageNames.Bytes] = kvs.Bytes,
+                [KvUsageNames.BytesAtAnswer] = kvs.BytesAtAnswer,
+                [KvUsageNames.PeakBytes] = kvs.PeakBytes,
+                [KvUsageNames.Preemptions] = result.Preemptions,
+                [KvUsageNames.PressureCompressions] = kvs.PressureCompressions,
+            },
+        };
+    }
+
+    internal static KvUsage? From(UsageDetails? usage, object? raw)
+    {
+        if (usage?.AdditionalCounts is not { } counts || !counts.ContainsKey(KvUsageNames.Seen))
+            return null;
+        return new KvUsage
+        {
+            Seen = Count(KvUsageNames.Seen),
+            Kept = Count(KvUsageNames.Kept),
+            Evicted = Count(KvUsageNames.Evicted),
+            KeptAtAnswer = Count(KvUsageNames.KeptAtAnswer),
+            Bytes = Count(KvUsageNames.Bytes),
+            BytesAtAnswer = Count(KvUsageNames.BytesAtAnswer),
+            PeakBytes = Count(KvUsageNames.PeakBytes),
+            Preemptions = Count(KvUsageNames.Preemptions),
+            PressureCompressions = Count(KvUsageNames.PressureCompressions),
+            KeptPerHead = (raw as GenerationResult)?.Kvs.KeptPerHead,
+        };
+
+        long Count(string name) => counts.TryGetValue(name, out long value) ? value : 0;
+    }
+}

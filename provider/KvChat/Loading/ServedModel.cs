@@ -1,0 +1,59 @@
+using KvChat.Prompts;
+using KvChat.Runtime.Compression;
+using KvChat.Runtime.Models;
+using KvChat.Runtime.Models.Gguf;
+using KvChat.Runtime.Sampling;
+using KvChat.Runtime.Scheduling;
+
+namespace KvChat.Loading;
+
+/// <summary>A loaded model with its engine and all that turns messages into its prompts. Safe for concurrent use.</summary>
+internal sealed class ServedModel : IAsyncDisposable
+{
+    private ServedModel(LoadedModel model, InferenceEngine engine, PromptBuilder prompts, SamplingOptions sampling, KvCompression compression)
+    {
+        Model = model;
+        Engine = engine;
+        Prompts = prompts;
+        Sampling = sampling;
+        Compression = compression;
+    }
+
+    public LoadedModel Model { get; }
+
+    public InferenceEngine Engine { get; }
+
+    public PromptBuilder Prompts { get; }
+
+    /// <summary>How tokens are drawn where the request does not say it.</summary>
+    public SamplingOptions Sampling { get; }
+
+    /// <summary>How a request is compressed that does not say it.</summary>
+    public KvCompression Compression { get; }
+
+    public static ServedModel Load(KvCompressChatOptions options, TimeProvider clock, IProgress<double> progress, CancellationToken cancellationToken)
+    {
+        string path = ModelPath.Of(options.Model);
+        using GgufFile file = GgufFile.Open(path);
+        SamplingOptions sampling = RecommendedSampling.Read(file.Metadata);
+        var cpu = new Kernels.Cpu.CpuBackendOptions { Threads = options.Threads, Activations = options.Activations };
+        LoadedModel model = LoadedModel.Load(file, Path.GetFileNameWithoutExtension(path), cpu, progress, cancellationToken);
+        try
+        {
+            var prompts = new PromptBuilder(options.ChatTemplate ?? model.ChatTemplate, model.Tokenizer, clock);
+            var engine = new InferenceEngine(model.Transformer, KvCompressChatOptionsValidator.Engine(options));
+            return new ServedModel(model, engine, prompts, sampling, options.Compression ?? DefaultCompression.For(model.Name));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Engine.DisposeAsync().ConfigureAwait(false); // ends what is in flight, before the weights under it go
+        Model.Dispose();
+    }
+}

@@ -1,0 +1,25 @@
+using Microsoft.Extensions.Logging;
+
+namespace KvChat;
+
+/// <summary>What the provider writes to the log. No text of messages or answers ever goes there.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "Loading model {Model}.")]
+    public static partial void Loading(ILogger logger, string model);
+
+    [LoggerMessage(2, LogLevel.Information, "Loading model {Model}: {Percent} %.")]
+    public static partial void LoadingProgress(ILogger logger, string model, int percent);
+
+    [LoggerMessage(3, LogLevel.Information, "Loaded model {Name} in {Seconds:0.0} s; KV cache of {CacheBytes} bytes, context of {ContextTokens} tokens.")]
+    public static partial void Loaded(ILogger logger, string name, double seconds, long cacheBytes, int contextTokens);
+
+    [LoggerMessage(4, LogLevel.Error, "Model {Model} could not be loaded.")]
+    public static partial void LoadingFailed(ILogger logger, string model, Exception error);
+
+    [LoggerMessage(5, LogLevel.Debug, "Answer {ResponseId}: {PromptTokens} prompt tokens, {CachedTokens} of them cached, {OutputTokens} answer tokens, {EvictedKvs} KVs evicted, {Seconds:0.00} s.")]
+    public static partial void Answered(ILogger logger, string responseId, int promptTokens, int cachedTokens, int outputTokens, long evictedKvs, double seconds);
+
+    [LoggerMessage(6, LogLevel.Warning, "ChatOptions.AdditionalProperties[\"{Name}\"] means nothing to this client and has no effect.")]
+    public static partial void ForeignProperty(ILogger logger, string name);
+}

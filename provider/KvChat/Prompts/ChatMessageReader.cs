@@ -1,0 +1,153 @@
+using System.Text;
+using KvChat.Requests;
+using KvChat.Runtime.Compression;
+using KvChat.Runtime.Text;
+using KvChat.Templates;
+using Microsoft.Extensions.AI;
+
+namespace KvChat.Prompts;
+
+/// <summary>
+/// Turns chat messages into the values that a template sees, and lists their pieces. One object reads one conversation. Instructions and the leading system
+/// messages become one system message. Several texts of a user's message are set apart by a blank line, where they do not have one.
+/// </summary>
+internal sealed class ChatMessageReader(TemplateTraits traits)
+{
+    private readonly List<PromptPiece> _pieces = [];
+    private readonly List<TemplateValue> _messages = [];
+    private readonly ToolContents _tools = new(traits);
+
+    /// <summary>Origin n of the rendered text is the piece at n - 1.</summary>
+    public IReadOnlyList<PromptPiece> Pieces => _pieces;
+
+    /// <exception cref="NotSupportedException">A content would change the meaning, and cannot be read.</exception>
+    /// <exception cref="ArgumentException">There is no message, or a null one.</exception>
+    public TemplateValue Read(IReadOnlyList<ChatMessage> messages, string? instructions)
+    {
+        int newest = -1;
+        for (int i = 0; i < messages.Count; i++)
+        {
+            if (messages[i] is null)
+                throw new ArgumentException($"Message {i} is null.", nameof(messages));
+            newest = messages[i].Role == ChatRole.User ? i : newest;
+        }
+
+        if (messages.Count == 0 && string.IsNullOrEmpty(instructions))
+            throw new ArgumentException("There is no message to answer.", nameof(messages));
+        PieceText system = new();
+        if (!string.IsNullOrEmpty(instructions))
+            system.Add(instructions, Origin(PromptSpanKind.System, null));
+        int next = 0;
+        for (; next < messages.Count && IsSystem(messages[next]); next++)
+            AddTexts(system, messages[next], PromptSpanKind.System, apart: true);
+        PieceText? pending = system.IsEmpty || traits.HasSystemRole ? null : system;
+        if (!system.IsEmpty && pending is null)
+            Add("system", system);
+        for (; next < messages.Count; next++)
+        {
+            AddMessage(messages[next], next == newest, next > newest, pending);
+            pending = messages[next].Role == ChatRole.User ? null : pending;
+        }
+
+        if (pending is not null)
+            Add("user", pending); // a model without system role, asked with nothing but a system message
+        return TemplateValue.List(_messages);
+    }
+
+    private static bool IsSystem(ChatMessage message) => message.Role == ChatRole.System || message.Role.Value == "developer";
+
+    private void AddMessage(ChatMessage message, bool isNewest, bool isCurrent, PieceText? system)
+    {
+        // What came after the newest question, such as results of tools, is read for it like a document.
+        PromptSpanKind kind = isNewest ? PromptSpanKind.Question : isCurrent ? PromptSpanKind.Document : PromptSpanKind.EarlierTurn;
+        PieceText text = new();
+        if (message.Role == ChatRole.User)
+        {
+            if (system is not null)
+                text.Add(system);
+            AddTexts(text, message, kind, apart: true);
+            Add("user", text);
+        }
+        else if (IsSystem(message))
+        {
+            AddTexts(text, message, PromptSpanKind.System, apart: true);
+            Add("system", text);
+        }
+        else if (message.Role == ChatRole.Assistant)
+        {
+            AddTexts(text, message, PromptSpanKind.EarlierTurn, apart: false);
+            Add("assistant", text, Reasoning(message), _tools.Calls(message, () => Origin(PromptSpanKind.EarlierTurn, RetentionProperty.Read(message.AdditionalProperties))));
+        }
+        else if (message.Role != ChatRole.Tool)
+        {
+            throw new NotSupportedException($"A message has the role \"{message.Role.Value}\"; system, developer, user, assistant and tool are known.");
+        }
+        else if (AddTexts(text, message, kind, apart: false))
+        {
+            Add("tool", text);
+        }
+
+        foreach (FunctionResultContent result in message.Contents.OfType<FunctionResultContent>())
+            _messages.Add(_tools.Result(result, Origin(kind, RetentionOf(result, message))));
+    }
+
+    /// <summary>Adds the texts of a message; says whether there were any.</summary>
+    private bool AddTexts(PieceText to, ChatMessage message, PromptSpanKind kind, bool apart)
+    {
+        bool any = false;
+        foreach (AIContent content in message.Contents)
+        {
+            if (ReadableText(content) is not { Length: > 0 } text)
+                continue;
+            if (apart)
+                to.AddBlankLine();
+            to.Add(text, Origin(kind, RetentionOf(content, message), message.Role == ChatRole.Assistant));
+            any = true;
+        }
+
+        return any;
+    }
+
+    /// <summary>The text of a content; null where it has none that the model is meant to read.</summary>
+    private static string? ReadableText(AIContent content) => content switch
+    {
+        TextReasoningContent => null, // the template decides about it, see Reasoning
+        TextContent text => text.Text,
+        DataContent data when data.HasTopLevelMediaType("text") => Encoding.UTF8.GetString(data.Data.Span),
+        DataContent data => throw new NotSupportedException($"A message holds {data.MediaType} data{Named(data.Name)}; this model reads text only."),
+        UriContent uri => throw new NotSupportedException($"A message refers to {uri.Uri} ({uri.MediaType}); this client fetches nothing. Send its text."),
+        HostedFileContent or HostedVectorStoreContent => throw new NotSupportedException($"A message holds a {content.GetType().Name}; this client hosts no files. Send the text."),
+        _ => null,
+    };
+
+    private static string Named(string? name) => name is null ? "" : $" (\"{name}\")";
+
+    private TemplateValue? Reasoning(ChatMessage message)
+    {
+        string text = string.Concat(message.Contents.OfType<TextReasoningContent>().Select(c => c.Text));
+        return text.Length == 0 ? null : TemplateValue.Text(text, Origin(PromptSpanKind.EarlierTurn, RetentionProperty.Read(message.AdditionalProperties)));
+    }
+
+    private static KvRetention? RetentionOf(AIContent content, ChatMessage message) =>
+        RetentionProperty.Read(content.AdditionalProperties) ?? RetentionProperty.Read(message.AdditionalProperties);
+
+    private int Origin(PromptSpanKind kind, KvRetention? retention, bool isAnswer = false)
+    {
+        _pieces.Add(new PromptPiece(kind, retention, isAnswer));
+        return _pieces.Count;
+    }
+
+    private void Add(string role, PieceText content, TemplateValue? reasoning = null, TemplateValue? calls = null)
+    {
+        List<KeyValuePair<string, TemplateValue>> entries =
+        [
+            new("role", TemplateValue.Trusted(role)),
+            new("content", content.ToValue(traits.WantsParts)),
+        ];
+        if (reasoning is not null)
+            entries.Add(new("reasoning_content", reasoning));
+        if (calls is not null)
+            entries.Add(new("tool_calls", calls));
+        _messages.Add(TemplateValue.Map(entries));
+    }
+}

@@ -1,0 +1,86 @@
+using KvChat.Runtime.Text;
+
+namespace KvChat.Prompts;
+
+/// <summary>Encodes rendered prompts; remembered answers in them become the tokens that they were made of.</summary>
+internal sealed class PromptEncoder(Tokenizer tokenizer, AnswerMemory memory)
+{
+    public EncodedText Encode(RenderedText text, IReadOnlyList<PromptPiece> pieces)
+    {
+        Parts parts = new(tokenizer, text);
+        foreach (OriginRun run in text.Runs)
+        {
+            if (run.Origin == RenderedText.Template || run.Length == 0 || !pieces[run.Origin - 1].IsAnswer)
+                continue;
+            string answer = text.Text.Substring(run.Start, run.Length);
+            if (memory.MayHold(answer))
+                parts.TrySplice(run, answer, memory);
+        }
+
+        return parts.Finish();
+    }
+
+    /// <summary>A prompt encoded part by part: up to an answer, the answer, and so on.</summary>
+    private sealed class Parts(Tokenizer tokenizer, RenderedText text)
+    {
+        private readonly List<int> _ids = [];
+        private readonly List<int> _starts = [];
+        private int _done;
+
+        public void TrySplice(OriginRun run, string answer, AnswerMemory memory)
+        {
+            int ids = _ids.Count;
+            Append(_done, run.Start);
+            if (memory.Find(AnswerMemory.Hash(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_ids)), answer) is { } tokens && CanResumeAt(run.Start + run.Length))
+            {
+                _ids.AddRange(tokens);
+                _starts.AddRange(Enumerable.Repeat(run.Start, tokens.Length));
+                _done = run.Start + run.Length;
+                return;
+            }
+
+            _ids.RemoveRange(ids, _ids.Count - ids);
+            _starts.RemoveRange(ids, _starts.Count - ids);
+        }
+
+        public EncodedText Finish()
+        {
+            Append(_done, text.Text.Length);
+            return new EncodedText([.. _ids], [.. _starts]);
+        }
+
+        private void Append(int start, int end)
+        {
+            EncodedText part = tokenizer.Encode(Slice(start, end));
+            if (start == 0)
+                part = tokenizer.WithBos(part);
+            _ids.AddRange(part.Ids);
+            foreach (int at in part.Starts)
+                _starts.Add(at + start);
+        }
+
+        /// <summary>A tokeniser that puts a space before a text may only resume where a special token stands.</summary>
+        private bool CanResumeAt(int start)
+        {
+            if (!tokenizer.StripsLeadingSpace)
+                return true;
+            EncodedText rest = tokenizer.Encode(Slice(start, text.Text.Length));
+            return rest.Ids.Length == 0 || tokenizer.KindOf(rest.Ids[0]) is TokenKind.Control or TokenKind.UserDefined;
+        }
+
+        private RenderedText Slice(int start, int end)
+        {
+            if (start == 0 && end == text.Text.Length)
+                return text;
+            List<OriginRun> runs = [];
+            foreach (OriginRun run in text.Runs)
+            {
+                int from = Math.Max(run.Start, start), to = Math.Min(run.Start + run.Length, end);
+                if (to > from)
+                    runs.Add(new OriginRun(from - start, to - from, run.Origin));
+            }
+
+            return new RenderedText(text.Text[start..end], runs);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+namespace KvChat.Prompts;
+
+/// <summary>How a chat template writes the arguments of a tool call.</summary>
+internal enum ToolCallForm
+{
+    /// <summary>It has no place for tool calls.</summary>
+    None,
+
+    /// <summary>It wants a map and prints it as JSON.</summary>
+    Map,
+
+    /// <summary>It wants JSON as a string.</summary>
+    Text,
+}
+
+/// <summary>What a chat template can do.</summary>
+internal sealed record TemplateTraits
+{
+    /// <summary>Whether contents must be lists of typed parts.</summary>
+    public bool WantsParts { get; init; }
+
+    /// <summary>Whether it has a place for a system prompt.</summary>
+    public bool HasSystemRole { get; init; }
+
+    /// <summary>How it writes tool calls.</summary>
+    public ToolCallForm ToolCalls { get; init; }
+
+    /// <summary>Whether it has a place for results of tools.</summary>
+    public bool HasToolRole { get; init; }
+
+    /// <summary>Whether it reads <c>enable_thinking</c>.</summary>
+    public bool CanSwitchThinking { get; init; }
+
+    /// <summary>Whether it reads <c>reasoning_effort</c>.</summary>
+    public bool KnowsReasoningEffort { get; init; }
+}

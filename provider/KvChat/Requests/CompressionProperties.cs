@@ -1,0 +1,92 @@
+using KvChat.Kernels;
+using KvChat.Runtime.Compression;
+using Microsoft.Extensions.AI;
+
+namespace KvChat.Requests;
+
+/// <summary>The settings of compression as values in a property bag.</summary>
+internal static class CompressionProperties
+{
+    private delegate KvCompression Setter(KvCompression settings, string name, object? value);
+
+    private static readonly Dictionary<string, Setter> Setters = new(StringComparer.Ordinal)
+    {
+        [KvOptionNames.Policy] = static (s, n, v) => s with { Policy = LooseValue.Text(n, v) },
+        [KvOptionNames.RetainedRatio] = static (s, n, v) => s with { RetainedRatio = LooseValue.Number(n, v), RetainedKvs = null },
+        [KvOptionNames.RetainedKvs] = static (s, n, v) => s with { RetainedKvs = LooseValue.Integer(n, v) },
+        [KvOptionNames.Schedule] = static (s, n, v) => s with
+        {
+            Schedule = LooseValue.Word(
+                n, v, ("after", CompressionSchedule.AfterPrompt), ("during", CompressionSchedule.WhileReading),
+                ("after_prompt", CompressionSchedule.AfterPrompt), ("while_reading", CompressionSchedule.WhileReading)),
+        },
+        [KvOptionNames.Query] = static (s, n, v) => s with
+        {
+            Query = LooseValue.Word(n, v, ("known", CompressionQuery.Known), ("unknown", CompressionQuery.Unknown)),
+        },
+        [KvOptionNames.Format] = static (s, n, v) => s with { Format = LooseValue.Word(n, v, ("f16", KvFormat.F16), ("f32", KvFormat.F32)) },
+        [KvOptionNames.ObservationWindow] = static (s, n, v) => s with { ObservationWindow = LooseValue.Integer(n, v) },
+        [KvOptionNames.PoolWidth] = static (s, n, v) => s with { PoolWidth = LooseValue.Integer(n, v) },
+        [KvOptionNames.Squared] = static (s, n, v) => s with { Squared = LooseValue.Boolean(n, v) },
+        [KvOptionNames.ProtectedTokens] = static (s, n, v) => s with { ProtectedTokens = LooseValue.Integer(n, v) },
+        [KvOptionNames.SinkTokens] = static (s, n, v) => s with { SinkTokens = LooseValue.Integer(n, v) },
+        [KvOptionNames.ChunkTokens] = static (s, n, v) => s with { ChunkTokens = LooseValue.Integer(n, v) },
+        [KvOptionNames.DecodeInterval] = static (s, n, v) => s with { DecodeInterval = LooseValue.Integer(n, v) },
+        [KvOptionNames.UnderPressure] = static (s, n, v) => s with { UnderPressure = LooseValue.Boolean(n, v) },
+    };
+
+    /// <summary>Names that are read, in the order in which they are applied: a number of KVs goes before a ratio.</summary>
+    public static IReadOnlyCollection<string> Names => Setters.Keys;
+
+    /// <summary>The settings that a bag asks for.</summary>
+    /// <param name="properties">The bag; other names in it are not looked at.</param>
+    /// <param name="standard">What holds where nothing is said.</param>
+    /// <exception cref="ArgumentException">A value cannot be used.</exception>
+    public static KvCompression Read(AdditionalPropertiesDictionary? properties, KvCompression standard)
+    {
+        if (properties is null)
+            return standard;
+        KvCompression settings = standard;
+        bool saysHowMuch = false, saysPolicy = false;
+        foreach ((string name, Setter set) in Setters)
+        {
+            if (!properties.TryGetValue(name, out object? value) || LooseValue.IsNull(value) && value is not Enum)
+                continue;
+            saysPolicy |= name == KvOptionNames.Policy;
+            saysHowMuch |= name is KvOptionNames.RetainedRatio or KvOptionNames.RetainedKvs;
+            settings = set(settings, name, value);
+        }
+
+        if (saysHowMuch && !saysPolicy && settings.Policy == KvCompression.Off.Policy)
+            settings = settings with { Policy = new KvCompression().Policy };
+        settings.Validate();
+        return settings;
+    }
+
+    /// <summary>Writes all settings; those that are null are taken out.</summary>
+    public static void Write(AdditionalPropertiesDictionary properties, KvCompression settings)
+    {
+        properties[KvOptionNames.Policy] = settings.Policy;
+        properties[KvOptionNames.RetainedRatio] = settings.RetainedRatio;
+        SetOrRemove(properties, KvOptionNames.RetainedKvs, settings.RetainedKvs);
+        properties[KvOptionNames.Schedule] = settings.Schedule == CompressionSchedule.WhileReading ? "during" : "after";
+        properties[KvOptionNames.Query] = settings.Query == CompressionQuery.Unknown ? "unknown" : "known";
+        properties[KvOptionNames.Format] = settings.Format == KvFormat.F32 ? "f32" : "f16";
+        properties[KvOptionNames.ObservationWindow] = settings.ObservationWindow;
+        SetOrRemove(properties, KvOptionNames.PoolWidth, settings.PoolWidth);
+        properties[KvOptionNames.Squared] = settings.Squared;
+        properties[KvOptionNames.ProtectedTokens] = settings.ProtectedTokens;
+        properties[KvOptionNames.SinkTokens] = settings.SinkTokens;
+        properties[KvOptionNames.ChunkTokens] = settings.ChunkTokens;
+        properties[KvOptionNames.DecodeInterval] = settings.DecodeInterval;
+        properties[KvOptionNames.UnderPressure] = settings.UnderPressure;
+    }
+
+    private static void SetOrRemove(AdditionalPropertiesDictionary properties, string name, int? value)
+    {
+        if (value is { } number)
+            properties[name] = number;
+        else
+            properties.Remove(name);
+    }
+}
