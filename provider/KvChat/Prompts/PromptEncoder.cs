@@ -52,6 +52,8 @@ internal sealed class PromptEncoder(Tokenizer tokenizer, AnswerMemory memory)
         private void Append(int start, int end)
         {
             EncodedText part = tokenizer.Encode(Slice(start, end));
+            if (part.DroppedBytes > 0)
+                throw new NotSupportedException($"The model's vocabulary has no token for {part.DroppedBytes} bytes of the text, and nothing is left out in silence.");
             if (start == 0)
                 part = tokenizer.WithBos(part);
             _ids.AddRange(part.Ids);

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using KvChat.Templates;
 using Microsoft.Extensions.AI;
@@ -53,7 +56,7 @@ internal sealed class ToolContents(TemplateTraits traits)
     {
         IDictionary<string, object?> arguments = call.Arguments ?? new Dictionary<string, object?>();
         JsonElement json = JsonSerializer.SerializeToElement(arguments, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)));
-        return traits.ToolCalls == ToolCallForm.Text ? TemplateValue.Text(json.GetRawText(), origin) : TemplateValue.FromJson(json, origin);
+        return traits.ToolCalls == ToolCallForm.Text ? TemplateValue.Text(Compact(json), origin) : TemplateValue.FromJson(json, origin);
     }
 
     private static string Printed(FunctionResultContent result) => result.Result switch
@@ -61,8 +64,17 @@ internal sealed class ToolContents(TemplateTraits traits)
         null => result.Exception is { } error ? $"Error: {error.Message}" : "null",
         string text => text,
         JsonElement { ValueKind: JsonValueKind.String } json => json.GetString()!,
-        JsonElement json => json.GetRawText(),
+        JsonElement json => Compact(json),
         TextContent text => text.Text,
-        object other => JsonSerializer.Serialize(other, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object))),
+        object other => Compact(JsonSerializer.SerializeToElement(other, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)))),
     };
+
+    /// <summary>JSON on one line; the default options of chat contents indent, which would cost tokens.</summary>
+    private static string Compact(JsonElement json)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+            json.WriteTo(writer);
+        return Encoding.UTF8.GetString(bytes.WrittenSpan);
+    }
 }
