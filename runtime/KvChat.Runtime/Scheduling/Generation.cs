@@ -9,6 +9,7 @@ public sealed class Generation
     private readonly TokenQueue _tokens;
     private readonly Action _wakeEngine;
     private volatile bool _cancelled;
+    private volatile bool _stopped;
 
     internal Generation(int capacity, Action wakeEngine)
     {
@@ -21,12 +22,24 @@ public sealed class Generation
 
     internal bool IsCancelled => _cancelled;
 
+    internal bool IsStopped => _stopped;
+
     internal CancellationTokenRegistration Registration { get; set; }
 
     /// <summary>Ends the request within one step; <see cref="Completion"/> is then cancelled, unless it had ended before.</summary>
     public void Cancel()
     {
         _cancelled = true;
+        _wakeEngine();
+    }
+
+    /// <summary>
+    /// Ends the answer within one step, as a stop token would: <see cref="Completion"/> gives its result and its KVs are held. A few tokens may
+    /// still be drawn.
+    /// </summary>
+    public void Stop()
+    {
+        _stopped = true;
         _wakeEngine();
     }
 

@@ -12,6 +12,8 @@ internal sealed partial class Scheduler
         {
             if (_running[i].Handle.IsCancelled)
                 End(_running[i], new OperationCanceledException("The request was cancelled."));
+            else if (_running[i].Handle.IsStopped && _running[i].IsActive)
+                Complete(_running[i], GenerationEnd.Stop); // a preempted one once its pages are back
         }
 
         for (int i = _waiting.Count; i > 0; i--)
