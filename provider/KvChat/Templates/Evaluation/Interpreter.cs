@@ -5,6 +5,8 @@ namespace KvChat.Templates;
 /// <summary>One rendering: runs statements and evaluates expressions.</summary>
 internal sealed partial class Interpreter
 {
+    private const int TurnSteps = 4;
+
     private readonly Scope root;
     private readonly TemplateInput input;
 
@@ -150,6 +152,8 @@ internal sealed partial class Interpreter
         LoopValue state = new(items, depth, loop.IsRecursive ? Recurse : null);
         for (int i = 0; i < items.Count; i++)
         {
+            // A turn costs more than a node: a scope, and what is set in it.
+            Budget.Step(TurnSteps);
             Scope inner = new(scope);
             state.Index = i;
             inner.Set("loop", state);

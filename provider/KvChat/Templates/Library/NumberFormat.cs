@@ -59,7 +59,7 @@ internal static class NumberFormat
             return value;
         if (digits < -330)
             return 0;
-        return double.Parse($"{Numbers.ScaledRound(value, digits)}E{-digits}", CultureInfo.InvariantCulture);
+        return Math.CopySign(double.Parse($"{Numbers.ScaledRound(value, digits)}E{-digits}", CultureInfo.InvariantCulture), value);
     }
 
     private static string Fixed(double value, int precision)

@@ -150,6 +150,7 @@ internal static class SequenceFilters
         {
             if (batch.Count == size)
             {
+                machine.Budget.Step(4);
                 batches.Add(new ListValue([.. batch], false));
                 batch.Clear();
             }

@@ -56,11 +56,22 @@ internal sealed class StatementParser
                     break;
                 default:
                     if (ends.Length > 0)
-                        throw stream.Fail($"'{{% {ends[^1]} %}}' is missing at the end of the template", ends[^1]);
+                        throw Unclosed(ends);
                     expressions.Leave();
                     return body;
             }
         }
+    }
+
+    private ChatTemplateException Unclosed(ReadOnlySpan<string> ends)
+    {
+        foreach (string end in ends)
+        {
+            if (end.StartsWith("end", StringComparison.Ordinal))
+                return stream.Fail($"'{{% {end} %}}' is missing at the end of the template", end);
+        }
+
+        return stream.Fail("a block is not closed at the end of the template", null);
     }
 
     /// <summary>Reads from the end of an opening tag to the name of its closing one, which is dropped.</summary>

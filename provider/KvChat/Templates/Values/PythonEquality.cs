@@ -52,13 +52,37 @@ internal sealed class PythonEquality : IEqualityComparer<TemplateValue>
         {
             (TextValue a, TextValue b) => EqualText(a.Value, b.Value),
             (NullValue, NullValue) or (UndefinedValue, UndefinedValue) => true,
-            (ListValue a, ListValue b) => a.IsTuple == b.IsTuple && a.Items.Length == b.Items.Length
-                && a.Items.Zip(b.Items).All(p => Equal(p.First, p.Second, depth + 1)),
-            (MapValue a, MapValue b) => a.Entries.Count == b.Entries.Count
-                && a.Entries.All(e => b.TryGet(e.Key, out TemplateValue? other) && Equal(e.Value, other, depth + 1)),
+            (ListValue a, ListValue b) => EqualLists(a, b, depth + 1),
+            (MapValue a, MapValue b) => EqualMaps(a, b, depth + 1),
             (RangeValue a, RangeValue b) => a.Count == b.Count && (a.Count == 0 || (a.Start == b.Start && (a.Count == 1 || a.Step == b.Step))),
             _ => false,
         };
+    }
+
+    private static bool EqualLists(ListValue left, ListValue right, int depth)
+    {
+        if (left.IsTuple != right.IsTuple || left.Items.Length != right.Items.Length)
+            return false;
+        for (int i = 0; i < left.Items.Length; i++)
+        {
+            if (!Equal(left.Items[i], right.Items[i], depth))
+                return false;
+        }
+
+        return true;
+    }
+
+    private static bool EqualMaps(MapValue left, MapValue right, int depth)
+    {
+        if (left.Entries.Count != right.Entries.Count)
+            return false;
+        foreach ((TemplateValue key, TemplateValue value) in left.Entries)
+        {
+            if (!right.TryGet(key, out TemplateValue? other) || !Equal(value, other, depth))
+                return false;
+        }
+
+        return true;
     }
 
     private static bool EqualText(string left, string right)
