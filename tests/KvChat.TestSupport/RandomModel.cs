@@ -45,6 +45,9 @@ public sealed unsafe class RandomModel : IWeightSource, IDisposable
                 data[i] = i / columns == BrokenToken ? float.NaN : data[i] * MathF.Sqrt(columns);
         }
 
+        // Nobody draws the broken token: its logit is 0, and the largest of the others is above that.
+        if (name == TensorNames.Gguf.Output)
+            new Span<float>(data + (BrokenToken * columns), columns).Clear();
         return new MatrixData(WeightFormat.F32, rows, columns, (byte*)data, pairedHeadDim);
     }
 

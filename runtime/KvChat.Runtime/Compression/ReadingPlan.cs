@@ -56,6 +56,9 @@ public sealed class ReadingPlan
     /// <summary>First token of the last observation window; what is cached may not reach into it.</summary>
     public int WindowStart => _windowStart;
 
+    /// <summary>Tokens of the prompt that are observed; what follows is read without a further compression.</summary>
+    public int ObservedEnd => _observedEnd;
+
     /// <summary>The first stop behind a position, or null where none is left.</summary>
     /// <param name="position">Prompt tokens read so far.</param>
     public CompressionStop? NextStop(int position)

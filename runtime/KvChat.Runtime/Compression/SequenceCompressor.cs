@@ -74,7 +74,7 @@ public sealed class SequenceCompressor
         ScoreOrder.Room(ref _scores, total);
         ScoreOrder.Room(ref _keep, total);
         ScoreOrder.Room(ref _lengths, heads);
-        bool divide = scorer.SumsOverQueries && history.HasAdded, marked = spans.Any(span => span.Retention != KvRetention.Compressible);
+        bool divide = scorer.SumsOverQueries && history.HasAdded, marked = HasMarks(spans);
         int floor = 0, offset = 0;
         for (int head = 0; head < heads; head++)
         {
@@ -99,6 +99,18 @@ public sealed class SequenceCompressor
         }
 
         return floor;
+    }
+
+    /// <summary>A plain loop, because this is part of decoding, which allocates nothing.</summary>
+    private static bool HasMarks(IReadOnlyList<PromptSpan> spans)
+    {
+        for (int i = 0; i < spans.Count; i++)
+        {
+            if (spans[i].Retention != KvRetention.Compressible)
+                return true;
+        }
+
+        return false;
     }
 
     private bool TryEvict(SequenceCache cache, IBudgetAllocator allocator, int allowedPages, int floorKvs)

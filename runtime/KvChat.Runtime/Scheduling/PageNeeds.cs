@@ -15,10 +15,10 @@ internal sealed class PageNeeds(int heads, int pageTokens)
         long full = Full(promptLength, compression.Format);
         if (compression.IsOff || compression.Schedule == CompressionSchedule.AfterPrompt)
             return full;
-        int question = spans.Where(s => s.Kind == PromptSpanKind.Question).Sum(s => s.Length);
-        int piece = compression.ChunkTokens + ReadingPlan.MaxTail + compression.ObservationWindow;
-        if (compression.Query == CompressionQuery.Unknown)
-            piece = Math.Max(piece, question + ReadingPlan.MaxTail);
+        var plan = new ReadingPlan(compression, spans, promptLength, 0);
+        int piece = compression.Query == CompressionQuery.Known
+            ? compression.ChunkTokens + promptLength - plan.WindowStart
+            : Math.Max(compression.ChunkTokens, promptLength - plan.ObservedEnd);
         return Math.Min(full, Kept(compression, spans, promptLength) + Full(piece, compression.Format) + heads);
     }
 

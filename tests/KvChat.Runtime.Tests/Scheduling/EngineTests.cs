@@ -66,8 +66,8 @@ public sealed class EngineTests : IDisposable
     [Fact]
     public void A_prompt_four_times_the_pool_is_read_while_it_is_compressed()
     {
-        var options = new EngineOptions { CacheBytes = 150_000, StepTokens = 64 };
-        GenerationRequest request = Request(2, 480, 16, new KvCompression { RetainedKvs = 64, Schedule = CompressionSchedule.WhileReading, ChunkTokens = 64, ObservationWindow = 16 });
+        var options = new EngineOptions { CacheBytes = 50_000, StepTokens = 64, ContextTokens = 1024 };
+        GenerationRequest request = Request(2, 700, 16, new KvCompression { RetainedKvs = 64, Schedule = CompressionSchedule.WhileReading, ChunkTokens = 64, ObservationWindow = 16 });
         Assert.Equal(16, Run(options, request).Single().Length);
         KvCapacityException error = Assert.Throws<KvCapacityException>(() => Run(options, request with { Compression = KvCompression.Off }));
         Assert.True(error.Needed > error.Available);
@@ -102,7 +102,7 @@ public sealed class EngineTests : IDisposable
                 Session session = scheduler.Add(turn);
                 scheduler.RunAll();
                 GenerationResult result = session.Result();
-                Assert.Equal(i == 0 ? 0 : session.PromptLength - 20, result.CachedTokens);
+                Assert.Equal(i == 0 ? 0 : session.PromptLength - 21, result.CachedTokens);
                 int[] next = [.. turn.Prompt.Span, .. session.Answer(), .. Request(10 + i, 20 + 1, 1, KvCompression.Off).Prompt.Span];
 
                 // The last drawn token was never read, so it counts as new with the 20 that follow.
@@ -150,7 +150,7 @@ public sealed class EngineTests : IDisposable
     {
         KvCompression allowing = KvCompression.Off with { UnderPressure = true };
         GenerationRequest[] requests = [.. Enumerable.Range(0, 6).Select(i => Request(i, 150, 60, i < 3 ? allowing : KvCompression.Off))];
-        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 400_000, HoldFinishedSequences = false });
+        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 250_000, HoldFinishedSequences = false });
         Session[] sessions = [.. requests.Select(scheduler.Add)];
         scheduler.RunAll();
         Assert.True(sessions.Take(3).Sum(s => s.Result().Kvs.PressureCompressions) > 0);
