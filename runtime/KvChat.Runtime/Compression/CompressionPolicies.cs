@@ -22,6 +22,14 @@ public static class CompressionPolicies
 
     /// <summary>The policy of that name.</summary>
     /// <exception cref="ArgumentException">There is none; the message lists all.</exception>
-    public static CompressionPolicy Get(string name) => Array.Find(All, policy => policy.Name == name)
-        ?? throw new ArgumentException($"There is no compression policy '{name}'; there are: {string.Join(", ", All.Select(policy => policy.Name))}.", nameof(name));
+    public static CompressionPolicy Get(string name)
+    {
+        foreach (CompressionPolicy policy in All)
+        {
+            if (policy.Name == name)
+                return policy;
+        }
+
+        throw new ArgumentException($"There is no compression policy '{name}'; there are: {string.Join(", ", All.Select(policy => policy.Name))}.", nameof(name));
+    }
 }
