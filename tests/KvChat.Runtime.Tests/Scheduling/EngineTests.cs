@@ -79,7 +79,7 @@ public sealed class EngineTests : IDisposable
         GenerationRequest good = Request(1, 100, 40, Policy("after"));
         int[] expected = Run(new EngineOptions { CacheBytes = 1_000_000 }, good).Single();
         int[] prompt = good.Prompt.ToArray();
-        prompt[50] = RandomModel.BrokenToken;
+        prompt[^1] = RandomModel.BrokenToken;
         using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 1_000_000, HoldFinishedSequences = false });
         for (int round = 0; round < 3; round++)
         {
