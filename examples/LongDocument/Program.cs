@@ -1,1 +1,8 @@
-Console.WriteLine("KvChat");
+using System.Text;
+using LongDocument;
+using Spectre.Console;
+
+Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+if (Console.IsOutputRedirected)
+    AnsiConsole.Profile.Width = 160;
+return CommandLine.Create().Parse(args).Invoke();
