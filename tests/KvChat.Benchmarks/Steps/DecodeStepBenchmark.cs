@@ -10,7 +10,9 @@ namespace KvChat.Benchmarks.Steps;
 /// embedded one, or the file that the environment variable KVCHAT_BENCH_MODEL names.
 /// </summary>
 [MemoryDiagnoser]
+#pragma warning disable CA1001 // BenchmarkDotNet calls GlobalCleanup, never Dispose
 public class DecodeStepBenchmark
+#pragma warning restore CA1001
 {
     private LoadedModel _model = null!;
     private StepRunner _runner = null!;

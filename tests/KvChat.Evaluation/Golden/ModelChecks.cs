@@ -15,7 +15,7 @@ internal sealed class ModelChecks(DirectoryInfo golden, string modelFile, CpuBac
     /// <summary>Whether activations stay in fp32, the path that is held to the narrow bounds.</summary>
     private bool IsExact => cpu.Activations == ActivationPrecision.Float32;
 
-    private string Path_ => IsExact ? "fp32" : "int8";
+    private string PathName => IsExact ? "fp32" : "int8";
 
     /// <summary>Runs all checks for which there are answers.</summary>
     public void Run()
@@ -30,7 +30,7 @@ internal sealed class ModelChecks(DirectoryInfo golden, string modelFile, CpuBac
 
     private void Where(string file, Action<string> check)
     {
-        string path = Path.Combine(golden.FullName, file), name = $"{golden.Name}/{Path.GetFileNameWithoutExtension(file)} {Path_}";
+        string path = Path.Combine(golden.FullName, file), name = $"{golden.Name}/{Path.GetFileNameWithoutExtension(file)} {PathName}";
         if (!File.Exists(path))
         {
             report.Skip(name, $"no {file}");
@@ -79,11 +79,11 @@ internal sealed class ModelChecks(DirectoryInfo golden, string modelFile, CpuBac
             }
         }
 
-        report.AtMost($"{golden.Name}/logits {Path_}: best 20", worst, IsExact ? 2e-2 : 0.5, "largest difference");
+        report.AtMost($"{golden.Name}/logits {PathName}: best 20", worst, IsExact ? 2e-2 : 0.5, "largest difference");
         if (IsExact)
-            report.Equal($"{golden.Name}/logits {Path_}: greedy", equal, steps, "tokens");
+            report.Equal($"{golden.Name}/logits {PathName}: greedy", equal, steps, "tokens");
         else
-            report.AtMost($"{golden.Name}/logits {Path_}: greedy, {steps - equal} of {steps} differ", differing.Count == 0 ? 0 : LargestGap(differing), 1, "largest fp32 gap where they do");
+            report.AtMost($"{golden.Name}/logits {PathName}: greedy, {steps - equal} of {steps} differ", differing.Count == 0 ? 0 : LargestGap(differing), 1, "largest fp32 gap where they do");
     }
 
     /// <summary>The widest gap between the best two logits of the fp32 path behind these tokens.</summary>
@@ -123,7 +123,7 @@ internal sealed class ModelChecks(DirectoryInfo golden, string modelFile, CpuBac
         }
 
         double expected = nll.Average(static n => (double)n), actual = sum / nll.Length;
-        report.AtMost($"{golden.Name}/running text {Path_}: mean NLL {actual:0.0000}, reference {expected:0.0000}", Math.Abs(actual - expected) / expected * 100, 0.5, "percent apart:");
+        report.AtMost($"{golden.Name}/running text {PathName}: mean NLL {actual:0.0000}, reference {expected:0.0000}", Math.Abs(actual - expected) / expected * 100, 0.5, "percent apart:");
     }
 
     internal static double NegativeLogLikelihood(ReadOnlySpan<float> logits, int token)
