@@ -21,8 +21,8 @@ internal static class CommandLine
         var sessions = new Option<int>("--sessions") { DefaultValueFactory = _ => 24, Description = "most sessions to open, each with a document of its own" };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => 0, Description = "worker threads; 0 for one per processor" };
         var picture = new Option<FileInfo>("--picture") { DefaultValueFactory = _ => new FileInfo(Path.Combine("artifacts", "long-document.svg")), Description = "where the picture goes" };
-        questions.AcceptExistingOnly();
-        document.AcceptExistingOnly();
+        MustExist(questions);
+        MustExist(document);
         compression.Validators.Add(r => Check(r.GetValueOrDefault<int[]>() ?? [], 1, 64, "--compression", r.AddError));
         sessions.Validators.Add(r => Check([r.GetValueOrDefault<int>()], 1, 256, "--sessions", r.AddError));
         cache.Validators.Add(r => Check([r.GetValueOrDefault<int?>() ?? 1], 1, 1 << 20, "--cache-mb", r.AddError));
@@ -78,6 +78,12 @@ internal static class CommandLine
             return 2;
         }
     }
+
+    private static void MustExist(Option<FileInfo?> option) => option.Validators.Add(r =>
+    {
+        if (r.GetValueOrDefault<FileInfo?>() is { Exists: false } file)
+            r.AddError($"{option.Name}: there is no file {file.FullName}.");
+    });
 
     private static void Check(int[] values, int least, int most, string option, Action<string> addError)
     {
