@@ -18,13 +18,18 @@ internal static unsafe class ByteTile<TSimd, TInt, TFloat, TPanel>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile1(byte* panel, int columns, byte* activations, float* output)
     {
-        for (int lane = 0; lane < PanelShape.Rows; lane += TSimd.Lanes)
+        // What the inliner meets first is sure of its budget: a call left in the loop would spill every accumulator.
+        int blockBytes = TPanel.BlockBytes;
+        int lanes = TSimd.Lanes;
+        int stride = (TPanel.Halves ? ActivationShape.ByteHalves : ActivationShape.Bytes) * 1;
+        int blocks = columns / PanelShape.Block;
+        for (int lane = 0; lane < PanelShape.Rows; lane += lanes)
         {
             byte* at = panel;
             byte* block = activations;
             TFloat c0 = TSimd.Floats(0);
             TFloat headerScale = default, headerMinimum = default;
-            for (int b = 0; b < columns / PanelShape.Block; b++)
+            for (int b = 0; b < blocks; b++)
             {
                 if (TPanel.HeaderBytes != 0 && b % TPanel.SuperBlocks == 0)
                 {
@@ -47,8 +52,8 @@ internal static unsafe class ByteTile<TSimd, TInt, TFloat, TPanel>
                 TFloat d1 = TPanel.Halves ? TPanel.Scale<TSimd, TInt, TFloat>(at, 1, lane, headerScale) : d0;
                 TFloat m1 = TPanel.Halves ? TPanel.Minimum<TSimd, TInt, TFloat>(at, 1, lane, headerMinimum) : m0;
                 c0 = Column(w0, w1, w2, w3, w4, w5, w6, w7, d0, m0, d1, m1, block + 0, (float*)(block + 32) + 0, 1, c0);
-                at += TPanel.BlockBytes;
-                block += TPanel.Halves ? ActivationShape.ByteHalves * 1 : ActivationShape.Bytes * 1;
+                at += blockBytes;
+                block += stride;
             }
 
             TSimd.Store(output + 0 + lane, c0);
@@ -59,13 +64,18 @@ internal static unsafe class ByteTile<TSimd, TInt, TFloat, TPanel>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile4(byte* panel, int columns, byte* activations, float* output)
     {
-        for (int lane = 0; lane < PanelShape.Rows; lane += TSimd.Lanes)
+        // What the inliner meets first is sure of its budget: a call left in the loop would spill every accumulator.
+        int blockBytes = TPanel.BlockBytes;
+        int lanes = TSimd.Lanes;
+        int stride = (TPanel.Halves ? ActivationShape.ByteHalves : ActivationShape.Bytes) * 4;
+        int blocks = columns / PanelShape.Block;
+        for (int lane = 0; lane < PanelShape.Rows; lane += lanes)
         {
             byte* at = panel;
             byte* block = activations;
             TFloat c0 = TSimd.Floats(0), c1 = TSimd.Floats(0), c2 = TSimd.Floats(0), c3 = TSimd.Floats(0);
             TFloat headerScale = default, headerMinimum = default;
-            for (int b = 0; b < columns / PanelShape.Block; b++)
+            for (int b = 0; b < blocks; b++)
             {
                 if (TPanel.HeaderBytes != 0 && b % TPanel.SuperBlocks == 0)
                 {
@@ -91,8 +101,8 @@ internal static unsafe class ByteTile<TSimd, TInt, TFloat, TPanel>
                 c1 = Column(w0, w1, w2, w3, w4, w5, w6, w7, d0, m0, d1, m1, block + 32, (float*)(block + 128) + 1, 4, c1);
                 c2 = Column(w0, w1, w2, w3, w4, w5, w6, w7, d0, m0, d1, m1, block + 64, (float*)(block + 128) + 2, 4, c2);
                 c3 = Column(w0, w1, w2, w3, w4, w5, w6, w7, d0, m0, d1, m1, block + 96, (float*)(block + 128) + 3, 4, c3);
-                at += TPanel.BlockBytes;
-                block += TPanel.Halves ? ActivationShape.ByteHalves * 4 : ActivationShape.Bytes * 4;
+                at += blockBytes;
+                block += stride;
             }
 
             TSimd.Store(output + 0 + lane, c0);
@@ -106,13 +116,18 @@ internal static unsafe class ByteTile<TSimd, TInt, TFloat, TPanel>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile8(byte* panel, int columns, byte* activations, float* output)
     {
-        for (int lane = 0; lane < PanelShape.Rows; lane += TSimd.Lanes)
+        // What the inliner meets first is sure of its budget: a call left in the loop would spill every accumulator.
+        int blockBytes = TPanel.BlockBytes;
+        int lanes = TSimd.Lanes;
+        int stride = (TPanel.Halves ? ActivationShape.ByteHalves : ActivationShape.Bytes) * 8;
+        int blocks = columns / PanelShape.Block;
+        for (int lane = 0; lane < PanelShape.Rows; lane += lanes)
         {
             byte* at = panel;
             byte* block = activations;
             TFloat c0 = TSimd.Floats(0), c1 = TSimd.Floats(0), c2 = TSimd.Floats(0), c3 = TSimd.Floats(0), c4 = TSimd.Floats(0), c5 = TSimd.Floats(0), c6 = TSimd.Floats(0), c7 = TSimd.Floats(0);
             TFloat headerScale = default, headerMinimum = default;
-            for (int b = 0; b < columns / PanelShape.Block; b++)
+            for (int b = 0; b < blocks; b++)
             {
                 if (TPanel.HeaderBytes != 0 && b % TPanel.SuperBlocks == 0)
                 {
@@ -142,8 +157,8 @@ internal static unsafe class ByteTile<TSimd, TInt, TFloat, TPanel>
                 c5 = Column(w0, w1, w2, w3, w4, w5, w6, w7, d0, m0, d1, m1, block + 160, (float*)(block + 256) + 5, 8, c5);
                 c6 = Column(w0, w1, w2, w3, w4, w5, w6, w7, d0, m0, d1, m1, block + 192, (float*)(block + 256) + 6, 8, c6);
                 c7 = Column(w0, w1, w2, w3, w4, w5, w6, w7, d0, m0, d1, m1, block + 224, (float*)(block + 256) + 7, 8, c7);
-                at += TPanel.BlockBytes;
-                block += TPanel.Halves ? ActivationShape.ByteHalves * 8 : ActivationShape.Bytes * 8;
+                at += blockBytes;
+                block += stride;
             }
 
             TSimd.Store(output + 0 + lane, c0);
@@ -162,53 +177,31 @@ internal static unsafe class ByteTile<TSimd, TInt, TFloat, TPanel>
         TInt w0, TInt w1, TInt w2, TInt w3, TInt w4, TInt w5, TInt w6, TInt w7, TFloat d0, TFloat m0, TFloat d1, TFloat m1,
         byte* codes, float* factors, int width, TFloat sum)
     {
-        TFloat scale = TSimd.Broadcast(factors);
         if (!TPanel.Halves)
         {
-            TInt all = WithOffset(Sum8(w0, w1, w2, w3, w4, w5, w6, w7, codes), factors + (2 * width));
-            return Accumulate(all, d0, m0, scale, factors + width, sum);
+            TInt all = TPanel.MaxCode <= 15
+                ? TSimd.Dot8(w0, w1, w2, w3, w4, w5, w6, w7, codes)
+                : TSimd.Add32(TSimd.Dot4(w0, w1, w2, w3, codes), TSimd.Dot4(w4, w5, w6, w7, codes + 16));
+            return Accumulate(all, d0, m0, factors, factors + width, factors + (2 * width), sum);
         }
 
-        TInt first = WithOffset(Sum4(w0, w1, w2, w3, codes), factors + (2 * width));
-        sum = Accumulate(first, d0, m0, scale, factors + width, sum);
-        TInt second = WithOffset(Sum4(w4, w5, w6, w7, codes + 16), factors + (4 * width));
-        return Accumulate(second, d1, m1, scale, factors + (3 * width), sum);
+        TInt first = TPanel.MaxCode <= 31 ? TSimd.Dot4(w0, w1, w2, w3, codes) : TSimd.Dot4Wide(w0, w1, w2, w3, codes);
+        sum = Accumulate(first, d0, m0, factors, factors + width, factors + (2 * width), sum);
+        TInt second = TPanel.MaxCode <= 31 ? TSimd.Dot4(w4, w5, w6, w7, codes + 16) : TSimd.Dot4Wide(w4, w5, w6, w7, codes + 16);
+        return Accumulate(second, d1, m1, factors, factors + (3 * width), factors + (4 * width), sum);
     }
 
+    // Activations bring their scale, its product with their sum, and -8 times their sum as an integer.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TFloat Accumulate(TInt product, TFloat d, TFloat m, TFloat scale, float* activationSum, TFloat sum)
+    private static TFloat Accumulate(TInt product, TFloat d, TFloat m, float* scale, float* scaledSum, float* minusEightSums, TFloat sum)
     {
-        sum = TSimd.Fma(TSimd.ToFloat(product), TSimd.Multiply(d, scale), sum);
-        return TPanel.HasMinimum ? TSimd.Fma(m, TSimd.Broadcast(activationSum), sum) : sum;
+        if (TPanel.Offset != 0)
+        {
+            TInt offset = TSimd.BroadcastInt(minusEightSums);
+            product = TSimd.Add32(product, TPanel.Offset == 8 ? offset : TSimd.ShiftLeft(offset, TPanel.Offset == 16 ? 1 : 2));
+        }
+
+        sum = TSimd.Accumulate(product, d, scale, sum);
+        return TPanel.HasMinimum ? TSimd.Fma(m, scaledSum, sum) : sum;
     }
-
-    // Activations bring -8 times their sum.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TInt WithOffset(TInt product, float* minusEightSums) => TPanel.Offset switch
-    {
-        0 => product,
-        8 => TSimd.Add32(product, TSimd.BroadcastInt(minusEightSums)),
-        16 => TSimd.Add32(product, TSimd.ShiftLeft(TSimd.BroadcastInt(minusEightSums), 1)),
-        _ => TSimd.Add32(product, TSimd.ShiftLeft(TSimd.BroadcastInt(minusEightSums), 2)),
-    };
-
-    // 16 bits hold 8 pairs of 15 * 127, 4 of 31 * 127, 2 of 63 * 127: 30480, 31496 and 32004 of 32767.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TInt Sum8(TInt w0, TInt w1, TInt w2, TInt w3, TInt w4, TInt w5, TInt w6, TInt w7, byte* codes) => TPanel.MaxCode <= 15
-        ? TSimd.AddPairs(TSimd.Add16(Short4(w0, w1, w2, w3, codes), Short4(w4, w5, w6, w7, codes + 16)))
-        : TSimd.Add32(Sum4(w0, w1, w2, w3, codes), Sum4(w4, w5, w6, w7, codes + 16));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TInt Sum4(TInt w0, TInt w1, TInt w2, TInt w3, byte* codes) => TPanel.MaxCode <= 31
-        ? TSimd.AddPairs(Short4(w0, w1, w2, w3, codes))
-        : TSimd.Add32(TSimd.AddPairs(Short2(w0, w1, codes)), TSimd.AddPairs(Short2(w2, w3, codes + 8)));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TInt Short4(TInt w0, TInt w1, TInt w2, TInt w3, byte* codes) =>
-        TSimd.Add16(Short2(w0, w1, codes), Short2(w2, w3, codes + 8));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TInt Short2(TInt w0, TInt w1, byte* codes) => TSimd.Add16(
-        TSimd.MultiplyBytes(w0, TSimd.BroadcastInt(codes)),
-        TSimd.MultiplyBytes(w1, TSimd.BroadcastInt(codes + 4)));
 }

@@ -88,7 +88,7 @@ internal static unsafe class FloatTile<TSimd, TInt, TFloat, TWeights>
             for (int k = 0; k < columns; k++)
             {
                 TFloat w = TWeights.Load<TSimd, TInt, TFloat>(at);
-                c0 = TSimd.Fma(w, TSimd.Broadcast(a + 0), c0);
+                c0 = TSimd.Fma(w, a + 0, c0);
                 at += TWeights.Bytes * PanelShape.Rows;
                 a += 1;
             }
@@ -120,10 +120,10 @@ internal static unsafe class FloatTile<TSimd, TInt, TFloat, TWeights>
             for (int k = 0; k < columns; k++)
             {
                 TFloat w = TWeights.Load<TSimd, TInt, TFloat>(at);
-                c0 = TSimd.Fma(w, TSimd.Broadcast(a + 0), c0);
-                c1 = TSimd.Fma(w, TSimd.Broadcast(a + 1), c1);
-                c2 = TSimd.Fma(w, TSimd.Broadcast(a + 2), c2);
-                c3 = TSimd.Fma(w, TSimd.Broadcast(a + 3), c3);
+                c0 = TSimd.Fma(w, a + 0, c0);
+                c1 = TSimd.Fma(w, a + 1, c1);
+                c2 = TSimd.Fma(w, a + 2, c2);
+                c3 = TSimd.Fma(w, a + 3, c3);
                 at += TWeights.Bytes * PanelShape.Rows;
                 a += 4;
             }
@@ -162,14 +162,14 @@ internal static unsafe class FloatTile<TSimd, TInt, TFloat, TWeights>
             for (int k = 0; k < columns; k++)
             {
                 TFloat w = TWeights.Load<TSimd, TInt, TFloat>(at);
-                c0 = TSimd.Fma(w, TSimd.Broadcast(a + 0), c0);
-                c1 = TSimd.Fma(w, TSimd.Broadcast(a + 1), c1);
-                c2 = TSimd.Fma(w, TSimd.Broadcast(a + 2), c2);
-                c3 = TSimd.Fma(w, TSimd.Broadcast(a + 3), c3);
-                c4 = TSimd.Fma(w, TSimd.Broadcast(a + 4), c4);
-                c5 = TSimd.Fma(w, TSimd.Broadcast(a + 5), c5);
-                c6 = TSimd.Fma(w, TSimd.Broadcast(a + 6), c6);
-                c7 = TSimd.Fma(w, TSimd.Broadcast(a + 7), c7);
+                c0 = TSimd.Fma(w, a + 0, c0);
+                c1 = TSimd.Fma(w, a + 1, c1);
+                c2 = TSimd.Fma(w, a + 2, c2);
+                c3 = TSimd.Fma(w, a + 3, c3);
+                c4 = TSimd.Fma(w, a + 4, c4);
+                c5 = TSimd.Fma(w, a + 5, c5);
+                c6 = TSimd.Fma(w, a + 6, c6);
+                c7 = TSimd.Fma(w, a + 7, c7);
                 at += TWeights.Bytes * PanelShape.Rows;
                 a += 8;
             }

@@ -16,13 +16,17 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile1(byte* panel, int columns, byte* activations, float* output)
     {
-        for (int lane = 0; lane < PanelShape.Rows; lane += TSimd.Lanes)
+        // What the inliner meets first is sure of its budget: a call left in the loop would spill every accumulator.
+        int blockBytes = TPanel.BlockBytes;
+        int lanes = TSimd.Lanes;
+        int blocks = columns / PanelShape.Block;
+        for (int lane = 0; lane < PanelShape.Rows; lane += lanes)
         {
             byte* at = panel;
             byte* block = activations;
             TFloat c0 = TSimd.Floats(0);
             TFloat headerScale = default;
-            for (int b = 0; b < columns / PanelShape.Block; b++)
+            for (int b = 0; b < blocks; b++)
             {
                 if (TPanel.HeaderBytes != 0 && b % TPanel.SuperBlocks == 0)
                 {
@@ -44,7 +48,7 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 3);
                 TInt w6 = Even(packed);
                 TInt w7 = Odd(packed);
-                i0 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 0, i0);
+                i0 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 0, i0);
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 4);
                 w0 = Even(packed);
                 w1 = Odd(packed);
@@ -57,10 +61,10 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 7);
                 w6 = Even(packed);
                 w7 = Odd(packed);
-                i0 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 32, i0);
+                i0 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 32, i0);
                 TFloat d = TPanel.Scale<TSimd, TInt, TFloat>(at, 0, lane, headerScale);
-                c0 = TSimd.Fma(TSimd.ToFloat(i0), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 64) + 0)), c0);
-                at += TPanel.BlockBytes;
+                c0 = TSimd.Accumulate(i0, d, (float*)(block + 64) + 0, c0);
+                at += blockBytes;
                 block += ActivationShape.Words * 1;
             }
 
@@ -72,13 +76,17 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile4(byte* panel, int columns, byte* activations, float* output)
     {
-        for (int lane = 0; lane < PanelShape.Rows; lane += TSimd.Lanes)
+        // What the inliner meets first is sure of its budget: a call left in the loop would spill every accumulator.
+        int blockBytes = TPanel.BlockBytes;
+        int lanes = TSimd.Lanes;
+        int blocks = columns / PanelShape.Block;
+        for (int lane = 0; lane < PanelShape.Rows; lane += lanes)
         {
             byte* at = panel;
             byte* block = activations;
             TFloat c0 = TSimd.Floats(0), c1 = TSimd.Floats(0), c2 = TSimd.Floats(0), c3 = TSimd.Floats(0);
             TFloat headerScale = default;
-            for (int b = 0; b < columns / PanelShape.Block; b++)
+            for (int b = 0; b < blocks; b++)
             {
                 if (TPanel.HeaderBytes != 0 && b % TPanel.SuperBlocks == 0)
                 {
@@ -100,10 +108,10 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 3);
                 TInt w6 = Even(packed);
                 TInt w7 = Odd(packed);
-                i0 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 0, i0);
-                i1 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 64, i1);
-                i2 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 128, i2);
-                i3 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 192, i3);
+                i0 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 0, i0);
+                i1 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 64, i1);
+                i2 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 128, i2);
+                i3 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 192, i3);
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 4);
                 w0 = Even(packed);
                 w1 = Odd(packed);
@@ -116,16 +124,16 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 7);
                 w6 = Even(packed);
                 w7 = Odd(packed);
-                i0 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 32, i0);
-                i1 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 96, i1);
-                i2 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 160, i2);
-                i3 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 224, i3);
+                i0 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 32, i0);
+                i1 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 96, i1);
+                i2 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 160, i2);
+                i3 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 224, i3);
                 TFloat d = TPanel.Scale<TSimd, TInt, TFloat>(at, 0, lane, headerScale);
-                c0 = TSimd.Fma(TSimd.ToFloat(i0), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 256) + 0)), c0);
-                c1 = TSimd.Fma(TSimd.ToFloat(i1), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 256) + 1)), c1);
-                c2 = TSimd.Fma(TSimd.ToFloat(i2), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 256) + 2)), c2);
-                c3 = TSimd.Fma(TSimd.ToFloat(i3), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 256) + 3)), c3);
-                at += TPanel.BlockBytes;
+                c0 = TSimd.Accumulate(i0, d, (float*)(block + 256) + 0, c0);
+                c1 = TSimd.Accumulate(i1, d, (float*)(block + 256) + 1, c1);
+                c2 = TSimd.Accumulate(i2, d, (float*)(block + 256) + 2, c2);
+                c3 = TSimd.Accumulate(i3, d, (float*)(block + 256) + 3, c3);
+                at += blockBytes;
                 block += ActivationShape.Words * 4;
             }
 
@@ -140,13 +148,17 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile8(byte* panel, int columns, byte* activations, float* output)
     {
-        for (int lane = 0; lane < PanelShape.Rows; lane += TSimd.Lanes)
+        // What the inliner meets first is sure of its budget: a call left in the loop would spill every accumulator.
+        int blockBytes = TPanel.BlockBytes;
+        int lanes = TSimd.Lanes;
+        int blocks = columns / PanelShape.Block;
+        for (int lane = 0; lane < PanelShape.Rows; lane += lanes)
         {
             byte* at = panel;
             byte* block = activations;
             TFloat c0 = TSimd.Floats(0), c1 = TSimd.Floats(0), c2 = TSimd.Floats(0), c3 = TSimd.Floats(0), c4 = TSimd.Floats(0), c5 = TSimd.Floats(0), c6 = TSimd.Floats(0), c7 = TSimd.Floats(0);
             TFloat headerScale = default;
-            for (int b = 0; b < columns / PanelShape.Block; b++)
+            for (int b = 0; b < blocks; b++)
             {
                 if (TPanel.HeaderBytes != 0 && b % TPanel.SuperBlocks == 0)
                 {
@@ -168,14 +180,14 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 3);
                 TInt w6 = Even(packed);
                 TInt w7 = Odd(packed);
-                i0 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 0, i0);
-                i1 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 64, i1);
-                i2 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 128, i2);
-                i3 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 192, i3);
-                i4 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 256, i4);
-                i5 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 320, i5);
-                i6 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 384, i6);
-                i7 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 448, i7);
+                i0 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 0, i0);
+                i1 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 64, i1);
+                i2 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 128, i2);
+                i3 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 192, i3);
+                i4 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 256, i4);
+                i5 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 320, i5);
+                i6 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 384, i6);
+                i7 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 448, i7);
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 4);
                 w0 = Even(packed);
                 w1 = Odd(packed);
@@ -188,24 +200,24 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
                 packed = TPanel.Codes<TSimd, TInt, TFloat>(codes, 7);
                 w6 = Even(packed);
                 w7 = Odd(packed);
-                i0 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 32, i0);
-                i1 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 96, i1);
-                i2 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 160, i2);
-                i3 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 224, i3);
-                i4 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 288, i4);
-                i5 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 352, i5);
-                i6 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 416, i6);
-                i7 = Column(w0, w1, w2, w3, w4, w5, w6, w7, block + 480, i7);
+                i0 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 32, i0);
+                i1 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 96, i1);
+                i2 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 160, i2);
+                i3 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 224, i3);
+                i4 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 288, i4);
+                i5 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 352, i5);
+                i6 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 416, i6);
+                i7 = TSimd.DotWords(w0, w1, w2, w3, w4, w5, w6, w7, block + 480, i7);
                 TFloat d = TPanel.Scale<TSimd, TInt, TFloat>(at, 0, lane, headerScale);
-                c0 = TSimd.Fma(TSimd.ToFloat(i0), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 512) + 0)), c0);
-                c1 = TSimd.Fma(TSimd.ToFloat(i1), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 512) + 1)), c1);
-                c2 = TSimd.Fma(TSimd.ToFloat(i2), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 512) + 2)), c2);
-                c3 = TSimd.Fma(TSimd.ToFloat(i3), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 512) + 3)), c3);
-                c4 = TSimd.Fma(TSimd.ToFloat(i4), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 512) + 4)), c4);
-                c5 = TSimd.Fma(TSimd.ToFloat(i5), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 512) + 5)), c5);
-                c6 = TSimd.Fma(TSimd.ToFloat(i6), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 512) + 6)), c6);
-                c7 = TSimd.Fma(TSimd.ToFloat(i7), TSimd.Multiply(d, TSimd.Broadcast((float*)(block + 512) + 7)), c7);
-                at += TPanel.BlockBytes;
+                c0 = TSimd.Accumulate(i0, d, (float*)(block + 512) + 0, c0);
+                c1 = TSimd.Accumulate(i1, d, (float*)(block + 512) + 1, c1);
+                c2 = TSimd.Accumulate(i2, d, (float*)(block + 512) + 2, c2);
+                c3 = TSimd.Accumulate(i3, d, (float*)(block + 512) + 3, c3);
+                c4 = TSimd.Accumulate(i4, d, (float*)(block + 512) + 4, c4);
+                c5 = TSimd.Accumulate(i5, d, (float*)(block + 512) + 5, c5);
+                c6 = TSimd.Accumulate(i6, d, (float*)(block + 512) + 6, c6);
+                c7 = TSimd.Accumulate(i7, d, (float*)(block + 512) + 7, c7);
+                at += blockBytes;
                 block += ActivationShape.Words * 8;
             }
 
@@ -227,18 +239,4 @@ internal static unsafe class WordTile<TSimd, TInt, TFloat, TPanel>
     // Numbers 1 and 3.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TInt Odd(TInt codes) => TSimd.ShiftRightSigned16(codes, 8);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TInt Column(
-        TInt w0, TInt w1, TInt w2, TInt w3, TInt w4, TInt w5, TInt w6, TInt w7, byte* words, TInt sum)
-    {
-        TInt first = TSimd.Add32(Products(w0, w1, words), Products(w2, w3, words + 8));
-        TInt second = TSimd.Add32(Products(w4, w5, words + 16), Products(w6, w7, words + 24));
-        return TSimd.Add32(sum, TSimd.Add32(first, second));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TInt Products(TInt even, TInt odd, byte* words) => TSimd.Add32(
-        TSimd.MultiplyPairs(even, TSimd.BroadcastInt(words)),
-        TSimd.MultiplyPairs(odd, TSimd.BroadcastInt(words + 4)));
 }

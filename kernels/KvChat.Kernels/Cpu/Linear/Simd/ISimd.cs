@@ -48,16 +48,19 @@ internal unsafe interface ISimd<TInt, TFloat>
     /// <summary>Looks each byte, 0 to 15, up in the 16 bytes of <paramref name="table"/>.</summary>
     static abstract TInt LookUp(sbyte* table, TInt codes);
 
-    /// <summary>Products of unsigned and signed bytes, neighbours added to 16 bits.</summary>
-    static abstract TInt MultiplyBytes(TInt unsigned, TInt signed);
+    /// <summary>
+    /// Dot products of unsigned bytes up to 15 with 32 signed bytes, four broadcast for each vector. 16 bits hold all sums of pairs: 8 * 2 * 15 * 127 = 30480.
+    /// </summary>
+    static abstract TInt Dot8(TInt w0, TInt w1, TInt w2, TInt w3, TInt w4, TInt w5, TInt w6, TInt w7, byte* codes);
 
-    static abstract TInt Add16(TInt left, TInt right);
+    /// <summary>The same with unsigned bytes up to 31 and 16 signed bytes: 4 * 2 * 31 * 127 = 31496.</summary>
+    static abstract TInt Dot4(TInt w0, TInt w1, TInt w2, TInt w3, byte* codes);
 
-    /// <summary>Products of signed 16-bit numbers, neighbours added to 32 bits.</summary>
-    static abstract TInt MultiplyPairs(TInt left, TInt right);
+    /// <summary>The same with unsigned bytes up to 63: 2 * 2 * 63 * 127 = 32004, so half of the sums are widened at a time.</summary>
+    static abstract TInt Dot4Wide(TInt w0, TInt w1, TInt w2, TInt w3, byte* codes);
 
-    /// <summary>Neighbouring signed 16-bit numbers added to 32 bits.</summary>
-    static abstract TInt AddPairs(TInt value);
+    /// <summary><paramref name="sum"/> and dot products of signed 16-bit numbers with 16 of them, two broadcast for each vector.</summary>
+    static abstract TInt DotWords(TInt w0, TInt w1, TInt w2, TInt w3, TInt w4, TInt w5, TInt w6, TInt w7, byte* words, TInt sum);
 
     static abstract TInt Add32(TInt left, TInt right);
 
@@ -104,6 +107,12 @@ internal unsafe interface ISimd<TInt, TFloat>
 
     /// <summary><c>left * right + addend</c>, rounded once.</summary>
     static abstract TFloat Fma(TFloat left, TFloat right, TFloat addend);
+
+    /// <summary><c>product * (scale * *factor) + sum</c>, the last two rounded once.</summary>
+    static abstract TFloat Accumulate(TInt product, TFloat scale, float* factor, TFloat sum);
+
+    /// <summary><c>left * *right + addend</c>, rounded once.</summary>
+    static abstract TFloat Fma(TFloat left, float* right, TFloat addend);
 
     /// <summary><c>value &gt; limit ? limit : value</c>: NaN stays.</summary>
     static abstract TFloat AtMost(TFloat value, TFloat limit);

@@ -52,16 +52,48 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<int>, Vector128<float>
     public static Vector128<int> LookUp(sbyte* table, Vector128<int> codes) => Ssse3.Shuffle(Vector128.Load(table).AsByte(), codes.AsByte()).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> MultiplyBytes(Vector128<int> unsigned, Vector128<int> signed) => Ssse3.MultiplyAddAdjacent(unsigned.AsByte(), signed.AsSByte()).AsInt32();
+    public static Vector128<int> Dot8(
+        Vector128<int> w0, Vector128<int> w1, Vector128<int> w2, Vector128<int> w3, Vector128<int> w4, Vector128<int> w5, Vector128<int> w6, Vector128<int> w7, byte* codes)
+    {
+        Vector128<short> sum = (Ssse3.MultiplyAddAdjacent(w0.AsByte(), Vector128.Create(((int*)codes)[0]).AsSByte()) + Ssse3.MultiplyAddAdjacent(w1.AsByte(), Vector128.Create(((int*)codes)[1]).AsSByte()))
+            + (Ssse3.MultiplyAddAdjacent(w2.AsByte(), Vector128.Create(((int*)codes)[2]).AsSByte()) + Ssse3.MultiplyAddAdjacent(w3.AsByte(), Vector128.Create(((int*)codes)[3]).AsSByte()));
+        sum += (Ssse3.MultiplyAddAdjacent(w4.AsByte(), Vector128.Create(((int*)codes)[4]).AsSByte()) + Ssse3.MultiplyAddAdjacent(w5.AsByte(), Vector128.Create(((int*)codes)[5]).AsSByte()))
+            + (Ssse3.MultiplyAddAdjacent(w6.AsByte(), Vector128.Create(((int*)codes)[6]).AsSByte()) + Ssse3.MultiplyAddAdjacent(w7.AsByte(), Vector128.Create(((int*)codes)[7]).AsSByte()));
+        return Sse2.MultiplyAddAdjacent(sum, Vector128<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> Add16(Vector128<int> left, Vector128<int> right) => (left.AsInt16() + right.AsInt16()).AsInt32();
+    public static Vector128<int> Dot4(Vector128<int> w0, Vector128<int> w1, Vector128<int> w2, Vector128<int> w3, byte* codes)
+    {
+        Vector128<short> sum = (Ssse3.MultiplyAddAdjacent(w0.AsByte(), Vector128.Create(((int*)codes)[0]).AsSByte()) + Ssse3.MultiplyAddAdjacent(w1.AsByte(), Vector128.Create(((int*)codes)[1]).AsSByte()))
+            + (Ssse3.MultiplyAddAdjacent(w2.AsByte(), Vector128.Create(((int*)codes)[2]).AsSByte()) + Ssse3.MultiplyAddAdjacent(w3.AsByte(), Vector128.Create(((int*)codes)[3]).AsSByte()));
+        return Sse2.MultiplyAddAdjacent(sum, Vector128<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> MultiplyPairs(Vector128<int> left, Vector128<int> right) => Sse2.MultiplyAddAdjacent(left.AsInt16(), right.AsInt16());
+    public static Vector128<int> Dot4Wide(Vector128<int> w0, Vector128<int> w1, Vector128<int> w2, Vector128<int> w3, byte* codes)
+    {
+        Vector128<short> first = Ssse3.MultiplyAddAdjacent(w0.AsByte(), Vector128.Create(((int*)codes)[0]).AsSByte()) + Ssse3.MultiplyAddAdjacent(w1.AsByte(), Vector128.Create(((int*)codes)[1]).AsSByte());
+        Vector128<short> second = Ssse3.MultiplyAddAdjacent(w2.AsByte(), Vector128.Create(((int*)codes)[2]).AsSByte()) + Ssse3.MultiplyAddAdjacent(w3.AsByte(), Vector128.Create(((int*)codes)[3]).AsSByte());
+        return Sse2.MultiplyAddAdjacent(first, Vector128<short>.One) + Sse2.MultiplyAddAdjacent(second, Vector128<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> AddPairs(Vector128<int> value) => Sse2.MultiplyAddAdjacent(value.AsInt16(), Vector128<short>.One);
+    public static Vector128<int> DotWords(
+        Vector128<int> w0, Vector128<int> w1, Vector128<int> w2, Vector128<int> w3, Vector128<int> w4, Vector128<int> w5, Vector128<int> w6, Vector128<int> w7, byte* words, Vector128<int> sum)
+    {
+        sum += (Sse2.MultiplyAddAdjacent(w0.AsInt16(), Vector128.Create(((int*)words)[0]).AsInt16()) + Sse2.MultiplyAddAdjacent(w1.AsInt16(), Vector128.Create(((int*)words)[1]).AsInt16()))
+            + (Sse2.MultiplyAddAdjacent(w2.AsInt16(), Vector128.Create(((int*)words)[2]).AsInt16()) + Sse2.MultiplyAddAdjacent(w3.AsInt16(), Vector128.Create(((int*)words)[3]).AsInt16()));
+        return sum + ((Sse2.MultiplyAddAdjacent(w4.AsInt16(), Vector128.Create(((int*)words)[4]).AsInt16()) + Sse2.MultiplyAddAdjacent(w5.AsInt16(), Vector128.Create(((int*)words)[5]).AsInt16()))
+            + (Sse2.MultiplyAddAdjacent(w6.AsInt16(), Vector128.Create(((int*)words)[6]).AsInt16()) + Sse2.MultiplyAddAdjacent(w7.AsInt16(), Vector128.Create(((int*)words)[7]).AsInt16())));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Accumulate(Vector128<int> product, Vector128<float> scale, float* factor, Vector128<float> sum) =>
+        System.Runtime.Intrinsics.X86.Fma.MultiplyAdd(Vector128.ConvertToSingle(product), scale * Vector128.Create(*factor), sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Fma(Vector128<float> left, float* right, Vector128<float> addend) => System.Runtime.Intrinsics.X86.Fma.MultiplyAdd(left, Vector128.Create(*right), addend);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Add32(Vector128<int> left, Vector128<int> right) => left + right;

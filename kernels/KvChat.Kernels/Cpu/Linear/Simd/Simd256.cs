@@ -52,16 +52,48 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<int>, Vector256<float>
     public static Vector256<int> LookUp(sbyte* table, Vector256<int> codes) => Avx2.Shuffle(Vector256.Create(Vector128.Load(table), Vector128.Load(table)).AsByte(), codes.AsByte()).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> MultiplyBytes(Vector256<int> unsigned, Vector256<int> signed) => Avx2.MultiplyAddAdjacent(unsigned.AsByte(), signed.AsSByte()).AsInt32();
+    public static Vector256<int> Dot8(
+        Vector256<int> w0, Vector256<int> w1, Vector256<int> w2, Vector256<int> w3, Vector256<int> w4, Vector256<int> w5, Vector256<int> w6, Vector256<int> w7, byte* codes)
+    {
+        Vector256<short> sum = (Avx2.MultiplyAddAdjacent(w0.AsByte(), Vector256.Create(((int*)codes)[0]).AsSByte()) + Avx2.MultiplyAddAdjacent(w1.AsByte(), Vector256.Create(((int*)codes)[1]).AsSByte()))
+            + (Avx2.MultiplyAddAdjacent(w2.AsByte(), Vector256.Create(((int*)codes)[2]).AsSByte()) + Avx2.MultiplyAddAdjacent(w3.AsByte(), Vector256.Create(((int*)codes)[3]).AsSByte()));
+        sum += (Avx2.MultiplyAddAdjacent(w4.AsByte(), Vector256.Create(((int*)codes)[4]).AsSByte()) + Avx2.MultiplyAddAdjacent(w5.AsByte(), Vector256.Create(((int*)codes)[5]).AsSByte()))
+            + (Avx2.MultiplyAddAdjacent(w6.AsByte(), Vector256.Create(((int*)codes)[6]).AsSByte()) + Avx2.MultiplyAddAdjacent(w7.AsByte(), Vector256.Create(((int*)codes)[7]).AsSByte()));
+        return Avx2.MultiplyAddAdjacent(sum, Vector256<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Add16(Vector256<int> left, Vector256<int> right) => (left.AsInt16() + right.AsInt16()).AsInt32();
+    public static Vector256<int> Dot4(Vector256<int> w0, Vector256<int> w1, Vector256<int> w2, Vector256<int> w3, byte* codes)
+    {
+        Vector256<short> sum = (Avx2.MultiplyAddAdjacent(w0.AsByte(), Vector256.Create(((int*)codes)[0]).AsSByte()) + Avx2.MultiplyAddAdjacent(w1.AsByte(), Vector256.Create(((int*)codes)[1]).AsSByte()))
+            + (Avx2.MultiplyAddAdjacent(w2.AsByte(), Vector256.Create(((int*)codes)[2]).AsSByte()) + Avx2.MultiplyAddAdjacent(w3.AsByte(), Vector256.Create(((int*)codes)[3]).AsSByte()));
+        return Avx2.MultiplyAddAdjacent(sum, Vector256<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> MultiplyPairs(Vector256<int> left, Vector256<int> right) => Avx2.MultiplyAddAdjacent(left.AsInt16(), right.AsInt16());
+    public static Vector256<int> Dot4Wide(Vector256<int> w0, Vector256<int> w1, Vector256<int> w2, Vector256<int> w3, byte* codes)
+    {
+        Vector256<short> first = Avx2.MultiplyAddAdjacent(w0.AsByte(), Vector256.Create(((int*)codes)[0]).AsSByte()) + Avx2.MultiplyAddAdjacent(w1.AsByte(), Vector256.Create(((int*)codes)[1]).AsSByte());
+        Vector256<short> second = Avx2.MultiplyAddAdjacent(w2.AsByte(), Vector256.Create(((int*)codes)[2]).AsSByte()) + Avx2.MultiplyAddAdjacent(w3.AsByte(), Vector256.Create(((int*)codes)[3]).AsSByte());
+        return Avx2.MultiplyAddAdjacent(first, Vector256<short>.One) + Avx2.MultiplyAddAdjacent(second, Vector256<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> AddPairs(Vector256<int> value) => Avx2.MultiplyAddAdjacent(value.AsInt16(), Vector256<short>.One);
+    public static Vector256<int> DotWords(
+        Vector256<int> w0, Vector256<int> w1, Vector256<int> w2, Vector256<int> w3, Vector256<int> w4, Vector256<int> w5, Vector256<int> w6, Vector256<int> w7, byte* words, Vector256<int> sum)
+    {
+        sum += (Avx2.MultiplyAddAdjacent(w0.AsInt16(), Vector256.Create(((int*)words)[0]).AsInt16()) + Avx2.MultiplyAddAdjacent(w1.AsInt16(), Vector256.Create(((int*)words)[1]).AsInt16()))
+            + (Avx2.MultiplyAddAdjacent(w2.AsInt16(), Vector256.Create(((int*)words)[2]).AsInt16()) + Avx2.MultiplyAddAdjacent(w3.AsInt16(), Vector256.Create(((int*)words)[3]).AsInt16()));
+        return sum + ((Avx2.MultiplyAddAdjacent(w4.AsInt16(), Vector256.Create(((int*)words)[4]).AsInt16()) + Avx2.MultiplyAddAdjacent(w5.AsInt16(), Vector256.Create(((int*)words)[5]).AsInt16()))
+            + (Avx2.MultiplyAddAdjacent(w6.AsInt16(), Vector256.Create(((int*)words)[6]).AsInt16()) + Avx2.MultiplyAddAdjacent(w7.AsInt16(), Vector256.Create(((int*)words)[7]).AsInt16())));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Accumulate(Vector256<int> product, Vector256<float> scale, float* factor, Vector256<float> sum) =>
+        System.Runtime.Intrinsics.X86.Fma.MultiplyAdd(Vector256.ConvertToSingle(product), scale * Vector256.Create(*factor), sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Fma(Vector256<float> left, float* right, Vector256<float> addend) => System.Runtime.Intrinsics.X86.Fma.MultiplyAdd(left, Vector256.Create(*right), addend);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Add32(Vector256<int> left, Vector256<int> right) => left + right;

@@ -52,16 +52,48 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<int>, Vector512<float>
     public static Vector512<int> LookUp(sbyte* table, Vector512<int> codes) => Avx512BW.Shuffle(Vector512.Create(Vector256.Create(Vector128.Load(table), Vector128.Load(table)), Vector256.Create(Vector128.Load(table), Vector128.Load(table))).AsByte(), codes.AsByte()).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> MultiplyBytes(Vector512<int> unsigned, Vector512<int> signed) => Avx512BW.MultiplyAddAdjacent(unsigned.AsByte(), signed.AsSByte()).AsInt32();
+    public static Vector512<int> Dot8(
+        Vector512<int> w0, Vector512<int> w1, Vector512<int> w2, Vector512<int> w3, Vector512<int> w4, Vector512<int> w5, Vector512<int> w6, Vector512<int> w7, byte* codes)
+    {
+        Vector512<short> sum = (Avx512BW.MultiplyAddAdjacent(w0.AsByte(), Vector512.Create(((int*)codes)[0]).AsSByte()) + Avx512BW.MultiplyAddAdjacent(w1.AsByte(), Vector512.Create(((int*)codes)[1]).AsSByte()))
+            + (Avx512BW.MultiplyAddAdjacent(w2.AsByte(), Vector512.Create(((int*)codes)[2]).AsSByte()) + Avx512BW.MultiplyAddAdjacent(w3.AsByte(), Vector512.Create(((int*)codes)[3]).AsSByte()));
+        sum += (Avx512BW.MultiplyAddAdjacent(w4.AsByte(), Vector512.Create(((int*)codes)[4]).AsSByte()) + Avx512BW.MultiplyAddAdjacent(w5.AsByte(), Vector512.Create(((int*)codes)[5]).AsSByte()))
+            + (Avx512BW.MultiplyAddAdjacent(w6.AsByte(), Vector512.Create(((int*)codes)[6]).AsSByte()) + Avx512BW.MultiplyAddAdjacent(w7.AsByte(), Vector512.Create(((int*)codes)[7]).AsSByte()));
+        return Avx512BW.MultiplyAddAdjacent(sum, Vector512<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> Add16(Vector512<int> left, Vector512<int> right) => (left.AsInt16() + right.AsInt16()).AsInt32();
+    public static Vector512<int> Dot4(Vector512<int> w0, Vector512<int> w1, Vector512<int> w2, Vector512<int> w3, byte* codes)
+    {
+        Vector512<short> sum = (Avx512BW.MultiplyAddAdjacent(w0.AsByte(), Vector512.Create(((int*)codes)[0]).AsSByte()) + Avx512BW.MultiplyAddAdjacent(w1.AsByte(), Vector512.Create(((int*)codes)[1]).AsSByte()))
+            + (Avx512BW.MultiplyAddAdjacent(w2.AsByte(), Vector512.Create(((int*)codes)[2]).AsSByte()) + Avx512BW.MultiplyAddAdjacent(w3.AsByte(), Vector512.Create(((int*)codes)[3]).AsSByte()));
+        return Avx512BW.MultiplyAddAdjacent(sum, Vector512<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> MultiplyPairs(Vector512<int> left, Vector512<int> right) => Avx512BW.MultiplyAddAdjacent(left.AsInt16(), right.AsInt16());
+    public static Vector512<int> Dot4Wide(Vector512<int> w0, Vector512<int> w1, Vector512<int> w2, Vector512<int> w3, byte* codes)
+    {
+        Vector512<short> first = Avx512BW.MultiplyAddAdjacent(w0.AsByte(), Vector512.Create(((int*)codes)[0]).AsSByte()) + Avx512BW.MultiplyAddAdjacent(w1.AsByte(), Vector512.Create(((int*)codes)[1]).AsSByte());
+        Vector512<short> second = Avx512BW.MultiplyAddAdjacent(w2.AsByte(), Vector512.Create(((int*)codes)[2]).AsSByte()) + Avx512BW.MultiplyAddAdjacent(w3.AsByte(), Vector512.Create(((int*)codes)[3]).AsSByte());
+        return Avx512BW.MultiplyAddAdjacent(first, Vector512<short>.One) + Avx512BW.MultiplyAddAdjacent(second, Vector512<short>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> AddPairs(Vector512<int> value) => Avx512BW.MultiplyAddAdjacent(value.AsInt16(), Vector512<short>.One);
+    public static Vector512<int> DotWords(
+        Vector512<int> w0, Vector512<int> w1, Vector512<int> w2, Vector512<int> w3, Vector512<int> w4, Vector512<int> w5, Vector512<int> w6, Vector512<int> w7, byte* words, Vector512<int> sum)
+    {
+        sum += (Avx512BW.MultiplyAddAdjacent(w0.AsInt16(), Vector512.Create(((int*)words)[0]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(w1.AsInt16(), Vector512.Create(((int*)words)[1]).AsInt16()))
+            + (Avx512BW.MultiplyAddAdjacent(w2.AsInt16(), Vector512.Create(((int*)words)[2]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(w3.AsInt16(), Vector512.Create(((int*)words)[3]).AsInt16()));
+        return sum + ((Avx512BW.MultiplyAddAdjacent(w4.AsInt16(), Vector512.Create(((int*)words)[4]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(w5.AsInt16(), Vector512.Create(((int*)words)[5]).AsInt16()))
+            + (Avx512BW.MultiplyAddAdjacent(w6.AsInt16(), Vector512.Create(((int*)words)[6]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(w7.AsInt16(), Vector512.Create(((int*)words)[7]).AsInt16())));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Accumulate(Vector512<int> product, Vector512<float> scale, float* factor, Vector512<float> sum) =>
+        Avx512F.FusedMultiplyAdd(Vector512.ConvertToSingle(product), scale * Vector512.Create(*factor), sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Fma(Vector512<float> left, float* right, Vector512<float> addend) => Avx512F.FusedMultiplyAdd(left, Vector512.Create(*right), addend);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> Add32(Vector512<int> left, Vector512<int> right) => left + right;

@@ -40,15 +40,20 @@ internal readonly unsafe struct SimdScalar : ISimd<int, float>
         return found;
     }
 
-    public static int MultiplyBytes(int unsigned, int signed) => Pack(
-        Saturate((Unsigned(unsigned, 0) * Signed(signed, 0)) + (Unsigned(unsigned, 1) * Signed(signed, 1))),
-        Saturate((Unsigned(unsigned, 2) * Signed(signed, 2)) + (Unsigned(unsigned, 3) * Signed(signed, 3))));
+    public static int Dot8(int w0, int w1, int w2, int w3, int w4, int w5, int w6, int w7, byte* codes) =>
+        Dot4(w0, w1, w2, w3, codes) + Dot4(w4, w5, w6, w7, codes + 16);
 
-    public static int Add16(int left, int right) => Pack(Low(left) + Low(right), High(left) + High(right));
+    public static int Dot4(int w0, int w1, int w2, int w3, byte* codes) =>
+        Dot(w0, codes) + Dot(w1, codes + 4) + Dot(w2, codes + 8) + Dot(w3, codes + 12);
 
-    public static int MultiplyPairs(int left, int right) => (Low(left) * Low(right)) + (High(left) * High(right));
+    public static int Dot4Wide(int w0, int w1, int w2, int w3, byte* codes) => Dot4(w0, w1, w2, w3, codes);
 
-    public static int AddPairs(int value) => Low(value) + High(value);
+    public static int DotWords(int w0, int w1, int w2, int w3, int w4, int w5, int w6, int w7, byte* words, int sum)
+    {
+        int* pairs = (int*)words;
+        sum += DotPair(w0, pairs[0]) + DotPair(w1, pairs[1]) + DotPair(w2, pairs[2]) + DotPair(w3, pairs[3]);
+        return sum + DotPair(w4, pairs[4]) + DotPair(w5, pairs[5]) + DotPair(w6, pairs[6]) + DotPair(w7, pairs[7]);
+    }
 
     public static int Add32(int left, int right) => left + right;
 
@@ -92,6 +97,10 @@ internal readonly unsafe struct SimdScalar : ISimd<int, float>
 
     public static float Fma(float left, float right, float addend) => MathF.FusedMultiplyAdd(left, right, addend);
 
+    public static float Accumulate(int product, float scale, float* factor, float sum) => MathF.FusedMultiplyAdd(product, scale * *factor, sum);
+
+    public static float Fma(float left, float* right, float addend) => MathF.FusedMultiplyAdd(left, *right, addend);
+
     public static float AtMost(float value, float limit) => value > limit ? limit : value;
 
     public static float AtLeast(float value, float limit) => value < limit ? limit : value;
@@ -102,9 +111,16 @@ internal readonly unsafe struct SimdScalar : ISimd<int, float>
 
     private static int Pack(int low, int high) => (ushort)low | (high << 16);
 
-    private static int Saturate(int value) => Math.Clamp(value, short.MinValue, short.MaxValue);
+    private static int DotPair(int left, int right) => (Low(left) * Low(right)) + (High(left) * High(right));
 
-    private static int Unsigned(int bytes, int index) => (byte)(bytes >> (8 * index));
+    private static int Dot(int unsigned, byte* signed)
+    {
+        int sum = 0;
+        for (int i = 0; i < 4; i++)
+        {
+            sum += (byte)(unsigned >> (8 * i)) * (sbyte)signed[i];
+        }
 
-    private static int Signed(int bytes, int index) => (sbyte)(bytes >> (8 * index));
+        return sum;
+    }
 }
