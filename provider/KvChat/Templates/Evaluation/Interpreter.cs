@@ -100,14 +100,17 @@ internal sealed partial class Interpreter
         }
     }
 
+    /// <summary>Blocks with a text or names of their own. A loop that is left from within a captured text drops that text.</summary>
     private Flow RunBlock(Statement statement, Scope scope, TextBuilder output)
     {
         switch (statement)
         {
             case SetBlockStatement set:
-                TemplateValue text = Capture(set.Body, new Scope(scope));
-                Assign(set.Target, set.Filter is null ? text : ApplyFilters(set.Filter, text, scope), scope);
-                return Flow.Normal;
+                TextBuilder captured = new(Budget);
+                Flow flow = Run(set.Body, new Scope(scope), captured);
+                if (flow == Flow.Normal)
+                    Assign(set.Target, set.Filter is null ? captured.ToText() : ApplyFilters(set.Filter, captured.ToText(), scope), scope);
+                return flow;
             case CallBlockStatement block:
                 Arguments arguments = EvaluateArguments(block.Call, scope);
                 MacroValue caller = new(block.Caller, scope);
@@ -115,8 +118,11 @@ internal sealed partial class Interpreter
                 output.Append(Printer.Str(Call(block.Call, scope, arguments), Budget));
                 return Flow.Normal;
             case FilterBlockStatement filter:
-                output.Append(Printer.Str(ApplyFilters(filter.Filter, Capture(filter.Body, new Scope(scope)), scope), Budget));
-                return Flow.Normal;
+                TextBuilder filtered = new(Budget);
+                Flow end = Run(filter.Body, new Scope(scope), filtered);
+                if (end == Flow.Normal)
+                    output.Append(Printer.Str(ApplyFilters(filter.Filter, filtered.ToText(), scope), Budget));
+                return end;
             case ScopeStatement block:
                 Scope inner = new(block.FromRoot ? root : scope);
                 foreach ((Expression target, Expression value) in block.Values)
@@ -128,6 +134,40 @@ internal sealed partial class Interpreter
     }
 
     private void RunLoop(ForStatement loop, TemplateValue source, Scope scope, TextBuilder output, int depth)
+    {
+        List<TemplateValue> items = Collect(loop, source, scope);
+        bool completed = false;
+        LoopValue state = new(items, depth, loop.IsRecursive ? Recurse : null);
+        for (int i = 0; i < items.Count; i++)
+        {
+            // A turn costs more than a node: a scope, and what is set in it.
+            Budget.Step(TurnSteps);
+            Scope inner = new(scope);
+            state.Index = i;
+            inner.Set("loop", state);
+            Assign(loop.Target, items[i], inner);
+            Flow flow = Run(loop.Body, inner, output);
+            completed |= flow == Flow.Normal;
+            if (flow == Flow.Break)
+                break;
+        }
+
+        // As Jinja has it: also after turns none of which came to its end.
+        if (!completed)
+            Run(loop.Otherwise, new Scope(scope), output);
+
+        TemplateValue Recurse(TemplateValue next)
+        {
+            Budget.Enter();
+            TextBuilder nested = new(Budget);
+            RunLoop(loop, next, scope, nested, depth + 1);
+            Budget.Leave();
+            return nested.ToText();
+        }
+    }
+
+    /// <summary>The elements that a loop goes over, those that its condition leaves out not among them.</summary>
+    private List<TemplateValue> Collect(ForStatement loop, TemplateValue source, Scope scope)
     {
         List<TemplateValue> items = [];
         foreach (TemplateValue item in Sequences.Iterate(source, Budget))
@@ -143,33 +183,7 @@ internal sealed partial class Interpreter
             items.Add(item);
         }
 
-        if (items.Count == 0)
-        {
-            Run(loop.Otherwise, new Scope(scope), output);
-            return;
-        }
-
-        LoopValue state = new(items, depth, loop.IsRecursive ? Recurse : null);
-        for (int i = 0; i < items.Count; i++)
-        {
-            // A turn costs more than a node: a scope, and what is set in it.
-            Budget.Step(TurnSteps);
-            Scope inner = new(scope);
-            state.Index = i;
-            inner.Set("loop", state);
-            Assign(loop.Target, items[i], inner);
-            if (Run(loop.Body, inner, output) == Flow.Break)
-                return;
-        }
-
-        TemplateValue Recurse(TemplateValue next)
-        {
-            Budget.Enter();
-            TextBuilder nested = new(Budget);
-            RunLoop(loop, next, scope, nested, depth + 1);
-            Budget.Leave();
-            return nested.ToText();
-        }
+        return items;
     }
 
     private void Assign(Expression target, TemplateValue value, Scope scope)

@@ -107,7 +107,7 @@ internal sealed class StatementParser
             "call" => ParseCall(tag.Line),
             "filter" => new FilterBlockStatement(tag.Line, expressions.ParseFilters(null, true)!, ParseBlock("endfilter")),
             "with" => ParseWith(tag.Line),
-            "generation" => new ScopeStatement(tag.Line, [], ParseBlock("endgeneration"), false),
+            "generation" => new ScopeStatement(tag.Line, [], ParseLooplessBlock("endgeneration"), false),
             "block" => ParseNamedBlock(tag.Line),
             "break" or "continue" when loops > 0 => new LoopControlStatement(tag.Line, tag.Text == "break"),
             "break" or "continue" => throw new ChatTemplateException($"'{tag.Text}' outside a loop", tag.Line, tag.Text),
@@ -144,6 +144,8 @@ internal sealed class StatementParser
     private ForStatement ParseFor(int line)
     {
         Expression target = expressions.ParseTarget(allowAttribute: false, "in");
+        if (target is NameExpression { Name: "loop" })
+            throw new ChatTemplateException("a loop's variable cannot be named 'loop'", line, "for");
         stream.ExpectName("in");
         Expression source = expressions.ParseTuple(conditional: false, "recursive");
         Expression? filter = stream.SkipName("if") ? expressions.Parse() : null;
@@ -183,13 +185,20 @@ internal sealed class StatementParser
     /// <summary>Reads a body of its own: loops around it are not its own, and the names that it mentions say which extra arguments it takes.</summary>
     private MacroDefinition ParseMacroBody(string name, List<(string, Expression?)> parameters, string end)
     {
-        (int outerLoops, loops) = (loops, 0);
         (MacroExtras outerMentioned, expressions.Mentioned) = (expressions.Mentioned, MacroExtras.None);
-        List<Statement> body = ParseBlock(end);
+        List<Statement> body = ParseLooplessBlock(end);
         MacroDefinition macro = new(name, parameters, body, expressions.Mentioned);
-        loops = outerLoops;
         expressions.Mentioned |= outerMentioned;
         return macro;
+    }
+
+    /// <summary>Reads a body from which loops around it cannot be left.</summary>
+    private List<Statement> ParseLooplessBlock(string end)
+    {
+        (int outerLoops, loops) = (loops, 0);
+        List<Statement> body = ParseBlock(end);
+        loops = outerLoops;
+        return body;
     }
 
     private List<(string Name, Expression? Default)> ParseParameters()
@@ -232,7 +241,7 @@ internal sealed class StatementParser
         string name = stream.Expect(TokenKind.Name, "a block's name").Text;
         bool scoped = stream.SkipName("scoped");
         stream.SkipName("required");
-        List<Statement> body = ParseBlock("endblock");
+        List<Statement> body = ParseLooplessBlock("endblock");
         stream.SkipName(name);
         return new ScopeStatement(line, [], body, !scoped);
     }
