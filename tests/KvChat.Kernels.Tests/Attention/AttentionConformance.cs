@@ -81,6 +81,7 @@ public abstract class AttentionConformance
         world.Arena.WriteLogWeights(world.Head(sequence, 0), KvFormat.F16, weights);
         StepResult step = world.Step(new StepPart(sequence, 10));
         CheckOutputs(world, step, 0, sequence, 10, [.. weights, .. new float[10]]);
+        CheckOutputs(world, world.Step(new StepPart(sequence, 1)), 0, sequence, 1, [.. weights, .. new float[11]]);
     }
 
     [Theory]

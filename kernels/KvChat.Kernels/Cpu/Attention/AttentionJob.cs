@@ -126,6 +126,18 @@ internal unsafe struct AttentionJob
     public readonly float* StatisticsOf(AttentionItem* item, int row) =>
         Statistics + (2 * (((long)(Sequences[item->Sequence].FirstRow + row) * KvHeads * Group) + ((long)item->KvHead * Group)));
 
+    /// <summary>Format of an item's pages.</summary>
+    public readonly KvFormat FormatOf(AttentionItem* item) => Sequences[item->Sequence].Format;
+
+    /// <summary>What queries are multiplied with: the scale, and a part of what makes up for widening keys by shifts.</summary>
+    public readonly float QueryFactor(AttentionItem* item) => FormatOf(item) == KvFormat.F32 ? Scale : Scale * HalfBits.HalfFactor;
+
+    /// <summary>What dot products are multiplied with to be logits: the rest of it.</summary>
+    public readonly float LogitFactor(AttentionItem* item) => FormatOf(item) == KvFormat.F32 ? 1 : HalfBits.HalfFactor;
+
+    /// <summary>What probabilities are multiplied with to make up for widening values by shifts.</summary>
+    public readonly float ValueFactor(AttentionItem* item) => FormatOf(item) == KvFormat.F32 ? 1 : HalfBits.WideningFactor;
+
     /// <summary>First KV that a row sees; the last is <c>head.Length + row</c>.</summary>
     public readonly int FirstVisible(AttentionItem* item, int row)
     {

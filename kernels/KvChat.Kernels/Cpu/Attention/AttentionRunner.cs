@@ -204,7 +204,9 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         long headDim = job->HeadDim, record = job->RecordSize;
         long queries = ((_blockRows * job->Group) + AttentionSizes.Tile - 1) / AttentionSizes.Tile * AttentionSizes.Tile;
         long table = (((long)sizeof(WorkerScratch) * team.Count) + 63) / 64 * 64;
-        long floats = (queries * (headDim + record)) + (AttentionSizes.Segment * ((2 * headDim) + 2)) + (AttentionSizes.Tile * (AttentionSizes.LogitStride + record)) + 16 + (_blockRows + 15);
+        long rows = Math.Max(AttentionSizes.Tile, DirectAttention<SimdScalar, float>.LargestGroup);
+        queries = Math.Max(queries, rows);
+        long floats = (queries * (headDim + record)) + (AttentionSizes.Segment * ((2 * headDim) + 2)) + (rows * (AttentionSizes.LogitStride + record)) + 16 + (_blockRows + 15);
         floats = (floats + 63) / 16 * 16;
         byte* data = _scratch.Ensure(table + (floats * sizeof(float) * team.Count));
         WorkerScratch* scratch = (WorkerScratch*)data;
@@ -218,8 +220,8 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             own->LogWeights = own->Values + (AttentionSizes.Segment * headDim);
             own->GroupSums = own->LogWeights + AttentionSizes.Segment;
             own->Logits = own->GroupSums + AttentionSizes.Segment;
-            own->TileRecords = own->Logits + (AttentionSizes.Tile * AttentionSizes.LogitStride);
-            own->Records = own->TileRecords + (AttentionSizes.Tile * record);
+            own->TileRecords = own->Logits + (rows * AttentionSizes.LogitStride);
+            own->Records = own->TileRecords + (rows * record);
             own->Lanes = own->Records + (queries * record);
             own->Lows = (int*)(own->Lanes + 16);
         }

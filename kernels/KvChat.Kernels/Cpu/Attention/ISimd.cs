@@ -44,6 +44,9 @@ internal unsafe interface ISimd<TVector>
     /// <summary>x below limit ? 0 : value, thus value where x is NaN.</summary>
     static abstract TVector ZeroBelow(TVector x, TVector limit, TVector value);
 
+    /// <summary>The largest lane; NaN lanes are passed over where another lane is a number.</summary>
+    static abstract float Largest(TVector value);
+
     /// <summary>Magnitudes.</summary>
     static abstract TVector Abs(TVector value);
 

@@ -94,9 +94,9 @@ internal static unsafe class ScalarAttention
 
     private static void ScaleQuery(AttentionJob* job, AttentionItem* item, float* source, float* query)
     {
-        float factor = job->Sequences[item->Sequence].Format == KvFormat.F32 ? 1 : HalfBits.HalfFactor;
+        float factor = job->QueryFactor(item);
         for (int i = 0; i < job->HeadDim; i++)
-            query[i] = source[i] * job->Scale * factor;
+            query[i] = source[i] * factor;
     }
 
     private static void AttendSegment(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int row, int low, int segment, float* record)

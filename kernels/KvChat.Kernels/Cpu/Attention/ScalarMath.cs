@@ -28,10 +28,9 @@ internal static unsafe class ScalarMath
     public const float Smallest = -87f;
 
     /// <summary>e^x for x &lt;= 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Exp(float x)
     {
-        if (x < Smallest)
-            return 0;
         float shifted = MathF.FusedMultiplyAdd(x, Log2E, Magic);
         float n = shifted - Magic;
         float r = MathF.FusedMultiplyAdd(n, -Ln2High, x);
@@ -42,7 +41,8 @@ internal static unsafe class ScalarMath
         y = MathF.FusedMultiplyAdd(y, r, C2);
         y = MathF.FusedMultiplyAdd(y, r, 1f);
         y = MathF.FusedMultiplyAdd(y, r, 1f);
-        return y * BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(shifted) << 23) + 0x3F800000);
+        y *= BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(shifted) << 23) + 0x3F800000);
+        return x < Smallest ? 0 : y;
     }
 
     /// <summary>cap * tanh(x / cap).</summary>

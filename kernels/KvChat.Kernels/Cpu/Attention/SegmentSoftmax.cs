@@ -25,19 +25,29 @@ internal static unsafe class SegmentSoftmax<TSimd, TVector>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Run(float* x, int low, int high, float factor, float softCap, float* logWeights, float valueFactor, float* lanes, float* record)
     {
-        int start = low & ~(Group - 1);
-        float maximum = Largest(x, start, low, high, factor, softCap, logWeights, lanes);
-        TVector subtrahend = TSimd.Create(maximum == float.NegativeInfinity ? 0 : maximum), scale = TSimd.Create(valueFactor);
-        TVector s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
-        for (int i = start; i < high; i += Group)
+        int start = low & ~(Group - 1), end = (high + Group - 1) & ~(Group - 1);
+        if (softCap != 0 || logWeights != null)
         {
-            s0 = Exponentials(x + i, subtrahend, scale, s0);
+            FinishLogits(x, start, end, factor, softCap, logWeights);
+            factor = 1;
+        }
+
+        // Only the first and the last group can hold KVs that are not visible.
+        Mask(x, start, low, high);
+        Mask(x, end - Group, low, high);
+        float maximum = Largest(x + start, x + end) * factor;
+        TVector subtrahend = TSimd.Create(maximum == float.NegativeInfinity ? 0 : -maximum), scale = TSimd.Create(factor), weight = TSimd.Create(valueFactor);
+        TVector s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
+        float* last = x + end;
+        for (x += start; x < last; x += Group)
+        {
+            s0 = Exponentials(x, scale, subtrahend, weight, s0);
             if (TSimd.Count < Group)
-                s1 = Exponentials(x + i + TSimd.Count, subtrahend, scale, s1);
+                s1 = Exponentials(x + TSimd.Count, scale, subtrahend, weight, s1);
             if (TSimd.Count < Group / 2)
             {
-                s2 = Exponentials(x + i + (2 * TSimd.Count), subtrahend, scale, s2);
-                s3 = Exponentials(x + i + (3 * TSimd.Count), subtrahend, scale, s3);
+                s2 = Exponentials(x + (2 * TSimd.Count), scale, subtrahend, weight, s2);
+                s3 = Exponentials(x + (3 * TSimd.Count), scale, subtrahend, weight, s3);
             }
         }
 
@@ -54,40 +64,45 @@ internal static unsafe class SegmentSoftmax<TSimd, TVector>
         record[1] = ScalarMath.SumLanes(lanes);
     }
 
+    // The factor is a power of two, so that the product is exact and the sum rounds as if they were apart.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Exponentials(float* x, TVector subtrahend, TVector scale, TVector sum)
+    private static TVector Exponentials(float* x, TVector factor, TVector subtrahend, TVector weight, TVector sum)
     {
-        TVector e = VectorMath<TSimd, TVector>.Exp(TSimd.Subtract(TSimd.Load(x), subtrahend));
-        TSimd.Store(x, TSimd.Multiply(e, scale));
+        TVector e = VectorMath<TSimd, TVector>.Exp(TSimd.Fma(TSimd.Load(x), factor, subtrahend));
+        TSimd.Store(x, TSimd.Multiply(e, weight));
         return TSimd.Add(sum, e);
     }
 
-    // Finishes the logits in place; those that are not visible become -infinity.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Largest(float* x, int start, int low, int high, float factor, float softCap, float* logWeights, float* lanes)
+    private static void Mask(float* x, int group, int low, int high)
     {
-        TVector scale = TSimd.Create(factor), largest = TSimd.Create(float.NegativeInfinity);
-        for (int i = start; i < high; i += Group)
-        {
-            bool whole = i >= low && i + Group <= high;
-            for (int j = i; j < i + Group; j += TSimd.Count)
-            {
-                TVector logit = TSimd.Multiply(TSimd.Load(x + j), scale);
-                if (softCap != 0)
-                    logit = VectorMath<TSimd, TVector>.Cap(logit, TSimd.Create(softCap));
-                if (logWeights != null)
-                    logit = TSimd.Add(logit, TSimd.Load(logWeights + j));
-                if (!whole)
-                    logit = TSimd.KeepRange(logit, j, low, high, float.NegativeInfinity);
-                TSimd.Store(x + j, logit);
-                largest = TSimd.Greater(logit, largest);
-            }
-        }
+        if (group >= low && group + Group <= high)
+            return;
+        for (int i = group; i < group + Group; i += TSimd.Count)
+            TSimd.Store(x + i, TSimd.KeepRange(TSimd.Load(x + i), i, low, high, float.NegativeInfinity));
+    }
 
-        TSimd.Store(lanes, largest);
-        float maximum = lanes[0];
-        for (int i = 1; i < TSimd.Count; i++)
-            maximum = lanes[i] > maximum ? lanes[i] : maximum;
-        return maximum;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Largest(float* x, float* end)
+    {
+        TVector largest = TSimd.Create(float.NegativeInfinity);
+        for (; x < end; x += TSimd.Count)
+            largest = TSimd.Greater(TSimd.Load(x), largest);
+        return TSimd.Largest(largest);
+    }
+
+    // Logits with cap or log-weights are written back, the others are made on the way to their exponentials.
+    private static void FinishLogits(float* x, int start, int end, float factor, float softCap, float* logWeights)
+    {
+        TVector scale = TSimd.Create(factor), cap = TSimd.Create(softCap);
+        for (int i = start; i < end; i += TSimd.Count)
+        {
+            TVector logit = TSimd.Multiply(TSimd.Load(x + i), scale);
+            if (softCap != 0)
+                logit = VectorMath<TSimd, TVector>.Cap(logit, cap);
+            if (logWeights != null)
+                logit = TSimd.Add(logit, TSimd.Load(logWeights + i));
+            TSimd.Store(x + i, logit);
+        }
     }
 }

@@ -40,6 +40,9 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static float ZeroBelow(float x, float limit, float value) => x < limit ? 0 : value;
 
     /// <inheritdoc/>
+    public static float Largest(float value) => value;
+
+    /// <inheritdoc/>
     public static float Abs(float value) => MathF.Abs(value);
 
     /// <inheritdoc/>

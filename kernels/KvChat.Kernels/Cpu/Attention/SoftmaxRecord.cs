@@ -19,23 +19,16 @@ internal static unsafe class SoftmaxRecord
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Rescale(float* record, float* segment, out float keep, out float add)
     {
-        float old = record[0], now = segment[0];
         keep = 1;
         add = 1;
 
         // The largest logit adds 1 to the sum: 0 means that nothing was visible, or that all of it had the weight 0. A NaN goes on.
         if (segment[1] == 0)
             return false;
-        if (now > old)
-        {
-            keep = ScalarMath.Exp(old - now);
-            record[0] = now;
-        }
-        else
-        {
-            add = ScalarMath.Exp(now - old);
-        }
-
+        float old = record[0], now = segment[0], largest = now > old ? now : old;
+        keep = ScalarMath.Exp(old - largest);
+        add = ScalarMath.Exp(now - largest);
+        record[0] = largest;
         record[1] = MathF.FusedMultiplyAdd(record[1], keep, segment[1] * add);
         return true;
     }

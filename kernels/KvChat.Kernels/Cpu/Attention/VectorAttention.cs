@@ -13,6 +13,12 @@ internal static unsafe class VectorAttention<TSimd, TVector>
     /// <summary>Rows of an item: results, or partial records.</summary>
     public static void Attend(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
     {
+        if (DirectAttention<TSimd, TVector>.Takes(job, item))
+        {
+            DirectAttention<TSimd, TVector>.Attend(job, item, scratch);
+            return;
+        }
+
         int queries = Prepare(job, item, scratch), size = job->RecordSize;
         for (int i = 0; i < queries && item->Partials == null; i++)
             SoftmaxRecord.Clear(scratch->Records + ((long)i * size), job->HeadDim);
@@ -79,22 +85,38 @@ internal static unsafe class VectorAttention<TSimd, TVector>
     // Scaled queries by tiles, coordinates outermost; first visible KVs of the rows.
     private static int Prepare(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
     {
-        int headDim = job->HeadDim, group = job->Group;
-        float factor = job->Sequences[item->Sequence].Format == KvFormat.F32 ? 1 : HalfBits.HalfFactor;
-        int index = 0;
         for (int row = item->FirstRow; row < item->EndRow; row++)
-        {
             scratch->Lows[row - item->FirstRow] = job->FirstVisible(item, row);
-            float* source = job->QueryOf(item, row);
-            for (int member = 0; member < group; member++, index++, source += headDim)
+        int queries = (item->EndRow - item->FirstRow) * job->Group;
+        float** sources = stackalloc float*[AttentionSizes.Tile];
+        for (int first = 0; first < queries; first += AttentionSizes.Tile)
+        {
+            // A tile that is not full repeats its last query.
+            for (int i = 0; i < AttentionSizes.Tile; i++)
             {
-                float* target = scratch->Queries + ((long)(index / AttentionSizes.Tile) * AttentionSizes.Tile * headDim) + (index % AttentionSizes.Tile);
-                for (int i = 0; i < headDim; i++)
-                    target[i * AttentionSizes.Tile] = source[i] * job->Scale * factor;
+                int query = Math.Min(first + i, queries - 1);
+                sources[i] = job->QueryOf(item, item->FirstRow + (query / job->Group)) + (query % job->Group * job->HeadDim);
             }
+
+            Interleave(sources, job->QueryFactor(item), job->HeadDim, scratch->Queries + ((long)first * job->HeadDim));
         }
 
-        return index;
+        return queries;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Interleave(float** sources, float factor, int headDim, float* target)
+    {
+        float* a = sources[0], b = sources[1], c = sources[2], d = sources[3], e = sources[4], f = sources[5];
+        for (int i = 0; i < headDim; i++, target += AttentionSizes.Tile)
+        {
+            target[0] = a[i] * factor;
+            target[1] = b[i] * factor;
+            target[2] = c[i] * factor;
+            target[3] = d[i] * factor;
+            target[4] = e[i] * factor;
+            target[5] = f[i] * factor;
+        }
     }
 
     private static void Load(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, float* values)
@@ -150,7 +172,7 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             SoftmaxRecord.Clear(records + (i * size), job->HeadDim);
         if (TileLogits(job, item, scratch, segment, first, count, out int commonLow, out int commonHigh))
         {
-            float valueFactor = job->Sequences[item->Sequence].Format == KvFormat.F32 ? 1 : HalfBits.WideningFactor;
+            float valueFactor = job->ValueFactor(item);
             bool shared = commonLow < commonHigh;
             for (int i = 0; i < count; i++)
             {
@@ -186,10 +208,9 @@ internal static unsafe class VectorAttention<TSimd, TVector>
     {
         if (!Range(job, item, scratch, segment, item->FirstRow + (query / job->Group), out low, out high))
             return false;
-        float factor = job->Sequences[item->Sequence].Format == KvFormat.F32 ? 1 : HalfBits.HalfFactor;
         float* logWeights = job->Pages.HasLogWeights ? scratch->LogWeights : null;
         float* record = scratch->TileRecords + (place * job->RecordSize);
-        SegmentSoftmax<TSimd, TVector>.Run(scratch->Logits + (place * AttentionSizes.LogitStride), low, high, factor, job->SoftCap, logWeights, valueFactor, scratch->Lanes, record);
+        SegmentSoftmax<TSimd, TVector>.Run(scratch->Logits + (place * AttentionSizes.LogitStride), low, high, job->LogitFactor(item), job->SoftCap, logWeights, valueFactor, scratch->Lanes, record);
         return true;
     }
 
