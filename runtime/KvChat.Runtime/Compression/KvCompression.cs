@@ -61,7 +61,7 @@ public sealed record KvCompression
     /// <summary>Prompt tokens whose queries make the scores (w).</summary>
     public int ObservationWindow { get; init; } = 32;
 
-    /// <summary>Width of the max-pooling along tokens (k), odd; null for the model's measured default.</summary>
+    /// <summary>Width of the max-pooling along tokens (k), odd; null for the engine's (EngineOptions.PoolWidth).</summary>
     public int? PoolWidth { get; init; }
 
     /// <summary>True for squared attention (L2), false for plain (L1).</summary>

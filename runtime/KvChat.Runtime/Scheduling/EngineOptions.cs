@@ -24,6 +24,12 @@ public sealed record EngineOptions
     /// <summary>Longest sequence; null takes the model's context length.</summary>
     public int? ContextTokens { get; init; }
 
+    /// <summary>
+    /// Width of the max-pooling of observation scores where a request names none: odd, about as wide as what a question asks for. A fact of the embedded model's documents is a
+    /// sentence, and 25 keeps all of its answers at 8x where 15 keeps 96 %; another model may want another width, which <c>KvChat.Evaluation questions --pool</c> finds.
+    /// </summary>
+    public int PoolWidth { get; init; } = 25;
+
     /// <summary>Checks every field.</summary>
     /// <exception cref="ArgumentException">A field is out of its range.</exception>
     public void Validate()
@@ -33,6 +39,7 @@ public sealed record EngineOptions
         Check.Field(MaxQueuedRequests >= 1, nameof(EngineOptions), nameof(MaxQueuedRequests), MaxQueuedRequests, "1 or more");
         Check.Field(MaxSequences is >= 1 and <= 4096, nameof(EngineOptions), nameof(MaxSequences), MaxSequences, "from 1 to 4096");
         Check.Field(StepTokens is >= 16 and <= 65536, nameof(EngineOptions), nameof(StepTokens), StepTokens, "from 16 to 65536");
+        Check.Field(PoolWidth is >= 1 and <= 255 && PoolWidth % 2 == 1, nameof(EngineOptions), nameof(PoolWidth), PoolWidth, "odd, from 1 to 255");
         Check.Field(ContextTokens is null or >= 1, nameof(EngineOptions), nameof(ContextTokens), ContextTokens, "a positive number of tokens");
     }
 }

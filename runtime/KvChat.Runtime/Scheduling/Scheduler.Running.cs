@@ -39,12 +39,12 @@ internal sealed partial class Scheduler
         }
     }
 
-    private static SequenceSlice Slice(Piece piece, int firstRow)
+    private SequenceSlice Slice(Piece piece, int firstRow)
     {
         Session session = piece.Session;
         Observation observation = Observation.None;
         if (piece.Stop is { } stop)
-            observation = session.Scorer.ObservePrompt(session.Observed, DefaultPoolWidth) with { Rows = Math.Min(stop.WindowLength, piece.AllRows) };
+            observation = session.Scorer.ObservePrompt(session.Observed, _options.PoolWidth) with { Rows = Math.Min(stop.WindowLength, piece.AllRows) };
         else if (session.HasScores && session.Read >= session.History.WindowEnd)
             observation = session.Scorer.ObserveDecode(session.Observed) with { Rows = piece.Rows };
         return new SequenceSlice

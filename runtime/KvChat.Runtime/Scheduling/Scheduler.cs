@@ -12,9 +12,6 @@ namespace KvChat.Runtime.Scheduling;
 /// </summary>
 internal sealed partial class Scheduler : IDisposable
 {
-    /// <summary>Width of the max-pooling where neither the request nor the model's table says one: about a sentence.</summary>
-    private const int DefaultPoolWidth = 15;
-
     private readonly TransformerModel _model;
     private readonly EngineOptions _options;
     private readonly KvArena _arena;
