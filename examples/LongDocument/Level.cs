@@ -24,17 +24,29 @@ internal static class Level
         using var finished = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task<int> watch = WatchAsync(engine, finished.Token);
         long start = Stopwatch.GetTimestamp();
-        Answer[] answers = await Task.WhenAll(documents.Select(async document =>
+        Answer?[] answers = await Task.WhenAll(documents.Select(async document =>
         {
-            var conversation = new Conversation(client, document.Text, Settings.Times(times));
-            Answer answer = await conversation.AskAsync(document.Questions[0].Text, AnswerTokens, null, cancellationToken);
+            Answer? answer = await AskAsync(client, document, times, cancellationToken);
             answered();
             return answer;
         }));
         TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
         await finished.CancelAsync();
-        int right = documents.Zip(answers).Count(pair => IsRight(settings, pair.First.Questions[0], pair.Second));
-        return new LevelResult(times, Math.Max(await watch, 1), answers, right, elapsed);
+        int right = documents.Zip(answers).Count(pair => pair.Second is { } answer && IsRight(settings, pair.First.Questions[0], answer));
+        return new LevelResult(times, await watch, answers, right, elapsed);
+    }
+
+    /// <returns>Null where the document does not fit into the budget even alone.</returns>
+    private static async Task<Answer?> AskAsync(KvCompressChatClient client, Document document, int times, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await new Conversation(client, document.Text, Settings.Times(times)).AskAsync(document.Questions[0].Text, AnswerTokens, null, cancellationToken);
+        }
+        catch (KvCapacityException)
+        {
+            return null;
+        }
     }
 
     /// <summary>The embedded model has learnt one wording; any other is asked for the value alone.</summary>

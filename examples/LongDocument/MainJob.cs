@@ -48,7 +48,7 @@ internal static class MainJob
         Settings settings, IReadOnlyList<Document> documents, long budget, IReadOnlyList<int> times, CancellationToken cancellationToken)
     {
         var results = new List<LevelResult>();
-        if (!AnsiConsole.Profile.Capabilities.Interactive || Console.IsOutputRedirected)
+        if (!AnsiConsole.Profile.Capabilities.Interactive)
         {
             foreach (int t in times)
             {
@@ -82,12 +82,20 @@ internal static class MainJob
             table.AddColumn(new TableColumn(column).RightAligned());
         foreach (LevelResult level in levels)
         {
+            if (level.Answers.Count == 0)
+            {
+                table.AddRow(Settings.Name(level.Times), "none fits", "-", "-", "-", "-", "-", "-");
+                continue;
+            }
+
             table.AddRow(
                 Settings.Name(level.Times), $"{level.AtOnce}{(level.AtOnce >= asked ? " (all)" : "")}", $"{level.BytesPerSession / 1e6:0.00}", $"{level.Right} of {asked}",
                 $"{level.PromptRate:N0}", $"{level.AnswerRate:N0}", $"{level.FirstToken:0.00}", $"{level.Elapsed.TotalSeconds:0.0}");
         }
 
         AnsiConsole.Write(table);
+        if (levels.Where(l => l.Answers.Count > 0 && l.Answers.Count < asked).ToList() is { Count: > 0 } partly)
+            AnsiConsole.WriteLine($"Documents larger than the whole budget were not asked about: {string.Join(", ", partly.Select(l => $"{asked - l.Answers.Count} with cache {Settings.Name(l.Times)}"))}.");
         AnsiConsole.WriteLine(
             "Sessions at once: conversations whose KVs are in the budget at the same time, answering or ready for their next question. Tokens per second are those of all sessions "
             + "together; the first token's seconds include waiting for room.");
@@ -95,10 +103,12 @@ internal static class MainJob
 
     private static void Draw(Settings settings, IReadOnlyList<LevelResult> levels, int kvHeads)
     {
-        LevelResult level = levels.FirstOrDefault(l => l.Times == 8) ?? levels.MaxBy(l => l.Times)!;
-        Answer answer = level.Answers[0];
-        if (answer.Kvs.KeptPerHead is not { Count: > 0 } kept)
+        LevelResult[] drawn = [.. levels.Where(static l => l.Answers is [{ Kvs.KeptPerHead.Count: > 0 }, ..])];
+        if (drawn.Length == 0)
             return;
+        LevelResult level = drawn.FirstOrDefault(l => l.Times == 8) ?? drawn.MaxBy(l => l.Times)!;
+        Answer answer = level.Answers[0];
+        IReadOnlyList<int> kept = answer.Kvs.KeptPerHead!;
         HeadPicture.Write(settings.Picture, $"KVs kept per layer and KV head, cache {Settings.Name(level.Times)}", kept, kvHeads, (int)(answer.Kvs.Seen / kept.Count));
         AnsiConsole.WriteLine($"Picture of the KVs kept per layer and head (one session, cache {Settings.Name(level.Times)}):");
         AnsiConsole.WriteLine(settings.Picture);

@@ -17,9 +17,10 @@ internal static class Turns
         table.AddColumn("cache").AddColumn("question");
         foreach (string column in (string[])["prompt tokens", "read before", "read now", "first token, s", "KV MB", "right"])
             table.AddColumn(new TableColumn(column).RightAligned());
-        await using KvCompressChatClient client = await settings.LoadAsync(null, cancellationToken);
         foreach (int t in times.Distinct())
         {
+            await using KvCompressChatClient client = await settings.LoadAsync(null, cancellationToken);
+
             // Later questions are not known when the document is compressed, so the first one shall not decide alone what is kept.
             KvCompression compression = Settings.Times(t) with { Query = CompressionQuery.Unknown };
             var conversation = new Conversation(client, document.Text, compression);
@@ -33,5 +34,8 @@ internal static class Turns
         }
 
         AnsiConsole.Write(table);
+        AnsiConsole.WriteLine(
+            "A later question reads only itself and the answer before it, compressed or not. Here the document was compressed without sight of any question, so more is lost "
+            + "than above, where each question chose what its session keeps.");
     }
 }
