@@ -11,6 +11,7 @@ internal sealed unsafe class CpuRotary : DeviceRotary
     private readonly float _magnitude;
     private float** _blocks;
     private int _blockCount;
+    private bool _disposed;
 
     public CpuRotary(ReadOnlySpan<float> inverseFrequencies, float magnitude)
         : base(2 * inverseFrequencies.Length)
@@ -41,6 +42,7 @@ internal sealed unsafe class CpuRotary : DeviceRotary
     /// <exception cref="ArgumentOutOfRangeException">A position is negative.</exception>
     public void Prepare(ReadOnlySpan<int> positions)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         foreach (int position in positions)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(position);
@@ -59,6 +61,7 @@ internal sealed unsafe class CpuRotary : DeviceRotary
     /// <inheritdoc/>
     public override void Dispose()
     {
+        _disposed = true;
         Free();
         GC.SuppressFinalize(this);
     }

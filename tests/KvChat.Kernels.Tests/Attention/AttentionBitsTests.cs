@@ -76,6 +76,21 @@ public sealed class AttentionBitsTests
         }
     }
 
+    [Fact]
+    public void Steady_decoding_allocates_nothing()
+    {
+        using CpuBackend backend = CpuBackends.Create(512, 2);
+        using AttentionWorld world = new(backend, Layers[0]);
+        int sequence = world.Add(KvFormat.F16);
+        world.Step(new StepPart(sequence, 600));
+        using PreparedStep step = world.Prepare(new StepPart(sequence, 1) { Observation = ObservationMode.Accumulate, ObservedRows = 1 });
+        step.Run();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 20; i++)
+            step.Run();
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
     private static readonly Dictionary<(int, KvFormat), (float[][], float[])> Known = [];
 
     private static (float[][] Outputs, float[] Scores) Whole(int layer, KvFormat format)

@@ -93,11 +93,28 @@ public sealed unsafe class AttentionWorld : IDisposable
     /// <summary>Appends and attends; results per part and row.</summary>
     public StepResult Step(params StepPart[] parts)
     {
+        using PreparedStep step = Prepare(parts);
+        step.Run();
+        StepResult result = new(ReadRows(step.Rows, _batch.RowCount), ReadRows(step.Output, _batch.RowCount), _batch.Positions);
+        foreach (StepPart part in parts)
+        {
+            Sequence sequence = _sequences[part.Sequence];
+            sequence.Tokens += part.Rows;
+            for (int head = 0; head < Layer.KvHeads; head++)
+                sequence.Lengths[head] += part.Rows;
+        }
+
+        return result;
+    }
+
+    /// <summary>A step that can be run over and over: it does not lengthen its sequences.</summary>
+    public PreparedStep Prepare(params StepPart[] parts)
+    {
         int rows = parts.Sum(p => p.Rows);
-        using DeviceTensor tensor = _backend.CreateTensor(rows + 2, Layer.RowWidth);
-        using DeviceTensor output = _backend.CreateTensor(rows + 1, Layer.QueryHeads * Layer.HeadDim);
+        DeviceTensor tensor = _backend.CreateTensor(rows + 2, Layer.RowWidth);
+        DeviceTensor output = _backend.CreateTensor(rows + 1, Layer.QueryHeads * Layer.HeadDim);
         Fill(parts, rows, tensor);
-        _backend.Append(new AppendOperation
+        AppendOperation append = new()
         {
             QueryKeyValue = tensor,
             QueryHeads = Layer.QueryHeads,
@@ -108,10 +125,8 @@ public sealed unsafe class AttentionWorld : IDisposable
             QueryNorm = QueryNorm,
             KeyNorm = KeyNorm,
             NormEpsilon = 1e-5f,
-        });
-        foreach (StepPart part in parts)
-            part.BeforeAttention?.Invoke(this);
-        _backend.Attend(new AttentionOperation
+        };
+        AttentionOperation attention = new()
         {
             QueryKeyValue = tensor,
             QueryHeads = Layer.QueryHeads,
@@ -122,17 +137,8 @@ public sealed unsafe class AttentionWorld : IDisposable
             Scale = Layer.Scale,
             SoftCap = Layer.SoftCap,
             SlidingWindow = Layer.SlidingWindow,
-        });
-        StepResult result = new(ReadRows(tensor, rows), ReadRows(output, rows), _batch.Positions[..rows]);
-        foreach (StepPart part in parts)
-        {
-            Sequence sequence = _sequences[part.Sequence];
-            sequence.Tokens += part.Rows;
-            for (int head = 0; head < Layer.KvHeads; head++)
-                sequence.Lengths[head] += part.Rows;
-        }
-
-        return result;
+        };
+        return new PreparedStep(_backend, append, attention);
     }
 
     public void Dispose() => Arena.Dispose();
@@ -216,9 +222,27 @@ public sealed record StepPart(int Sequence, int Rows)
     public int PoolWidth { get; init; } = 1;
 
     public bool Squared { get; init; } = true;
-
-    public Action<AttentionWorld>? BeforeAttention { get; init; }
 }
 
 /// <summary>Rows after they were appended (queries rotated), results, positions.</summary>
 public sealed record StepResult(float[][] Rows, float[][] Outputs, int[] Positions);
+
+/// <summary>The two operations of a step, and their tensors.</summary>
+public sealed class PreparedStep(IComputeBackend backend, AppendOperation append, AttentionOperation attention) : IDisposable
+{
+    public DeviceTensor Rows => append.QueryKeyValue;
+
+    public DeviceTensor Output => attention.Output;
+
+    public void Run()
+    {
+        backend.Append(append);
+        backend.Attend(attention);
+    }
+
+    public void Dispose()
+    {
+        Rows.Dispose();
+        Output.Dispose();
+    }
+}

@@ -83,6 +83,12 @@ internal unsafe struct AttentionJob
     /// <summary>Maximum and reciprocal sum of the softmax per batch row and query head, or null where nothing is observed.</summary>
     public float* Statistics;
 
+    /// <summary>
+    /// Null, or per sequence and KV head null or where direct kernels leave the probabilities that <see cref="ObservationMode.Accumulate"/> needs, so
+    /// that keys are not read twice: <c>[rows * group, segments]</c> of the largest logit, then <c>[rows * group, segments * Segment]</c>.
+    /// </summary>
+    public float** Kept;
+
     public AttentionItem* Items;
     public int ItemCount;
     public WorkerScratch* Scratch;
@@ -113,6 +119,13 @@ internal unsafe struct AttentionJob
 
     /// <summary>The head that an item reads.</summary>
     public readonly HeadView* HeadOf(AttentionItem* item) => Heads + (((long)item->Sequence * KvHeads) + item->KvHead);
+
+    /// <summary>Where an item's probabilities are kept, or null.</summary>
+    public readonly float* KeptOf(AttentionItem* item) => Kept == null ? null : Kept[((long)item->Sequence * KvHeads) + item->KvHead];
+
+    /// <summary>Segments of an item's head up to its last row.</summary>
+    public readonly int SegmentsOf(AttentionItem* item) =>
+        (HeadOf(item)->Length + Sequences[item->Sequence].RowCount + AttentionSizes.Segment - 1) / AttentionSizes.Segment;
 
     /// <summary>First query of a row for the item's KV head; those of the group follow.</summary>
     public readonly float* QueryOf(AttentionItem* item, int row) =>

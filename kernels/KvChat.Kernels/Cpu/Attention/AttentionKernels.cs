@@ -8,6 +8,9 @@ internal sealed unsafe class AttentionKernels
     /// <summary>Attention of an item.</summary>
     public required delegate*<AttentionJob*, AttentionItem*, WorkerScratch*, void> Attend { get; init; }
 
+    /// <summary>Whether an item is done straight from its pages, and can keep its probabilities.</summary>
+    public required delegate*<AttentionJob*, AttentionItem*, bool> IsDirect { get; init; }
+
     /// <summary>Puts the partial records of a block together.</summary>
     public required delegate*<AttentionJob*, AttentionItem*, WorkerScratch*, void> MergePartials { get; init; }
 
@@ -29,6 +32,7 @@ internal sealed unsafe class AttentionKernels
         _ => new()
         {
             Attend = &ScalarAttention.Attend,
+            IsDirect = &Never,
             MergePartials = &ScalarAttention.MergePartials,
             Observe = &ScalarAttention.Observe,
             Pool = &ScorePool<SimdScalar, float>.Pool,
@@ -36,11 +40,14 @@ internal sealed unsafe class AttentionKernels
         },
     };
 
+    private static bool Never(AttentionJob* job, AttentionItem* item) => false;
+
     private static AttentionKernels Vector<TSimd, TVector>()
         where TSimd : struct, ISimd<TVector>
         where TVector : unmanaged => new()
         {
             Attend = &VectorAttention<TSimd, TVector>.Attend,
+            IsDirect = &DirectAttention<TSimd, TVector>.Takes,
             MergePartials = &VectorAttention<TSimd, TVector>.MergePartials,
             Observe = &VectorAttention<TSimd, TVector>.Observe,
             Pool = &ScorePool<TSimd, TVector>.Pool,

@@ -14,6 +14,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
     private readonly GrowingBuffer _partials = new();
     private readonly GrowingBuffer _statistics = new();
     private readonly GrowingBuffer _sums = new();
+    private readonly GrowingBuffer _kept = new();
     private int _blockRows;
 
     /// <summary>Kernels of the width in use.</summary>
@@ -26,7 +27,11 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         job->BlockRows = _blockRows;
         job->Scratch = Scratch(job);
         if (observes)
+        {
             job->Statistics = (float*)_statistics.Ensure((long)batch.RowCount * job->KvHeads * job->Group * 2 * sizeof(float));
+            job->Kept = Kept(job, batch);
+        }
+
         AttendBlocks(job, batch);
         if (!observes)
             return;
@@ -41,6 +46,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         _partials.Dispose();
         _statistics.Dispose();
         _sums.Dispose();
+        _kept.Dispose();
     }
 
     private void Run(AttentionJob* job, delegate*<AttentionJob*, AttentionItem*, WorkerScratch*, void> work, AttentionItem* items, int count, long cost)
@@ -177,6 +183,35 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
 
         Run(job, _kernels.Observe, items, itemCount, cost);
         Run(job, _kernels.Pool, windows, windowCount, sums * 4);
+    }
+
+    // Room for the probabilities of decoding rows whose scores are accumulated.
+    private float** Kept(AttentionJob* job, KvBatch batch)
+    {
+        int heads = batch.SequenceCount * job->KvHeads;
+        long table = ((long)heads * sizeof(float*)) + NativeBuffer.Alignment, floats = 0;
+        for (int i = 0; i < heads; i++)
+            floats += KeptSize(job, i / job->KvHeads, i % job->KvHeads);
+        if (floats == 0)
+            return null;
+        float** kept = (float**)_kept.Ensure(table + (floats * sizeof(float)));
+        float* next = (float*)((byte*)kept + table);
+        for (int i = 0; i < heads; i++)
+        {
+            long size = KeptSize(job, i / job->KvHeads, i % job->KvHeads);
+            kept[i] = size == 0 ? null : next;
+            next += size;
+        }
+
+        return kept;
+    }
+
+    private long KeptSize(AttentionJob* job, int sequence, int head)
+    {
+        SequenceSlice* slice = job->Sequences + sequence;
+        AttentionItem item = new() { Sequence = sequence, KvHead = head, EndRow = slice->RowCount };
+        return slice->Observation == ObservationMode.Accumulate && slice->ObservedRows > 0 && _kernels.IsDirect(job, &item)
+            ? (long)slice->RowCount * job->Group * job->SegmentsOf(&item) * (1 + AttentionSizes.Segment) : 0;
     }
 
     // A row of sums covers whole segments, with a margin on both sides for pooling.

@@ -47,6 +47,33 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         }
     }
 
+    /// <summary>Adds an item's rows to the scores of its pages, from the probabilities that <see cref="Attend"/> has kept.</summary>
+    public static void Observe(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
+    {
+        int segments = job->SegmentsOf(item), queries = job->Sequences[item->Sequence].RowCount * job->Group;
+        bool squared = job->Sequences[item->Sequence].Squared;
+        float* maxima = job->KeptOf(item), probabilities = maxima + (queries * segments);
+        for (int row = item->FirstRow; row < item->EndRow; row++)
+        {
+            int lowest = job->FirstVisible(item, row);
+            for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
+            {
+                int start = segment * AttentionSizes.Segment, low = Math.Max(lowest - start, 0), high = Math.Min(job->HeadOf(item)->Length + row + 1 - start, AttentionSizes.Segment);
+                if (low >= high)
+                    continue;
+                new Span<float>(scratch->GroupSums, AttentionSizes.Segment).Clear();
+                for (int i = 0; i < job->Group; i++)
+                {
+                    long place = ((((long)row * job->Group) + i) * segments) + segment;
+                    float weight = SoftmaxRecord.SegmentWeight(maxima[place], job->StatisticsOf(item, row) + (2 * i));
+                    VectorAttention<TSimd, TVector>.AddSquares(probabilities + (place * AttentionSizes.Segment), low, high, 1 / HalfBits.WideningFactor, weight, squared, scratch->GroupSums);
+                }
+
+                ScalarAttention.AddScores(job, item, scratch->GroupSums, row, lowest, segment);
+            }
+        }
+    }
+
     // Sizes of tiles: as few as there can be, as even as can be.
     private static int TileEnd(int group, int first)
     {
@@ -89,7 +116,21 @@ internal static unsafe class DirectAttention<TSimd, TVector>
                 scratch->Logits + (i * AttentionSizes.LogitStride), low, high, job->LogitFactor(item), job->SoftCap, logWeights, job->ValueFactor(item), scratch->Lanes, scratch->TileRecords + (i * size));
         }
 
+        if (job->KeptOf(item) != null)
+            Keep(job, item, scratch, segment, row);
         Weigh(job, scratch, pages, following, low, high);
+    }
+
+    private static void Keep(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int row)
+    {
+        int segments = job->SegmentsOf(item), queries = job->Sequences[item->Sequence].RowCount * job->Group;
+        float* maxima = job->KeptOf(item), probabilities = maxima + (queries * segments);
+        for (int i = 0; i < job->Group; i++)
+        {
+            long place = ((((long)row * job->Group) + i) * segments) + segment;
+            maxima[place] = scratch->TileRecords[i * job->RecordSize];
+            Unsafe.CopyBlock(probabilities + (place * AttentionSizes.Segment), scratch->Logits + (i * AttentionSizes.LogitStride), AttentionSizes.Segment * sizeof(float));
+        }
     }
 
     private static void Logits(AttentionJob* job, WorkerScratch* scratch, int* pages, int low, int high)

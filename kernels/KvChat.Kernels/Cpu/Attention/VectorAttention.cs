@@ -52,6 +52,12 @@ internal static unsafe class VectorAttention<TSimd, TVector>
     /// <summary>Scores of an item's rows over its segments: sums over the window, or additions to the pages' scores.</summary>
     public static void Observe(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
     {
+        if (job->KeptOf(item) != null)
+        {
+            DirectAttention<TSimd, TVector>.Observe(job, item, scratch);
+            return;
+        }
+
         // More rows than scratch has room for come one part after another: sums keep the order of the rows.
         AttentionItem part = *item;
         for (; part.FirstRow < item->EndRow; part.FirstRow += job->BlockRows)
@@ -241,7 +247,7 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             {
                 float weight = SoftmaxRecord.SegmentWeight(scratch->TileRecords[i * job->RecordSize], job->StatisticsOf(item, row) + (2 * member));
                 float* sums = item->Sums == null ? scratch->GroupSums : item->Sums + ((long)member * item->SumStride) + ((long)segment * AttentionSizes.Segment);
-                AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, weight, squared, sums);
+                AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, 1, weight, squared, sums);
             }
 
             if (member == job->Group - 1 && item->Sums == null)
@@ -249,15 +255,16 @@ internal static unsafe class VectorAttention<TSimd, TVector>
         }
     }
 
+    /// <summary>Adds attention weights or their squares to the sums of the KVs low..high-1; <paramref name="factor"/> undoes that of the values.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddSquares(float* p, int low, int high, float weight, bool squared, float* sums)
+    public static void AddSquares(float* p, int low, int high, float factor, float weight, bool squared, float* sums)
     {
-        TVector w = TSimd.Create(weight);
+        TVector f = TSimd.Create(factor), w = TSimd.Create(weight);
 
         // Groups are whole: outside low..high-1 the probabilities are 0.
         for (int i = low & ~15; i < high; i += TSimd.Count)
         {
-            TVector attention = TSimd.Multiply(TSimd.Load(p + i), w), sum = TSimd.Load(sums + i);
+            TVector attention = TSimd.Multiply(TSimd.Multiply(TSimd.Load(p + i), f), w), sum = TSimd.Load(sums + i);
             TSimd.Store(sums + i, squared ? TSimd.Fma(attention, attention, sum) : TSimd.Add(sum, attention));
         }
     }
