@@ -26,7 +26,7 @@ internal static class CompressionProperties
         },
         [KvOptionNames.Format] = static (s, n, v) => s with { Format = LooseValue.Word(n, v, ("f16", KvFormat.F16), ("f32", KvFormat.F32)) },
         [KvOptionNames.ObservationWindow] = static (s, n, v) => s with { ObservationWindow = LooseValue.Integer(n, v) },
-        [KvOptionNames.PoolWidth] = static (s, n, v) => s with { PoolWidth = LooseValue.Integer(n, v) },
+        [KvOptionNames.PoolWidth] = static (s, n, v) => s with { PoolWidth = LooseValue.IsNull(v) ? null : LooseValue.Integer(n, v) },
         [KvOptionNames.Squared] = static (s, n, v) => s with { Squared = LooseValue.Boolean(n, v) },
         [KvOptionNames.ProtectedTokens] = static (s, n, v) => s with { ProtectedTokens = LooseValue.Integer(n, v) },
         [KvOptionNames.SinkTokens] = static (s, n, v) => s with { SinkTokens = LooseValue.Integer(n, v) },
@@ -50,7 +50,7 @@ internal static class CompressionProperties
         bool saysHowMuch = false, saysPolicy = false;
         foreach ((string name, Setter set) in Setters)
         {
-            if (!properties.TryGetValue(name, out object? value) || LooseValue.IsNull(value) && value is not Enum)
+            if (!properties.TryGetValue(name, out object? value) || (LooseValue.IsNull(value) && name != KvOptionNames.PoolWidth))
                 continue;
             saysPolicy |= name == KvOptionNames.Policy;
             saysHowMuch |= name is KvOptionNames.RetainedRatio or KvOptionNames.RetainedKvs;
@@ -63,30 +63,25 @@ internal static class CompressionProperties
         return settings;
     }
 
-    /// <summary>Writes all settings; those that are null are taken out.</summary>
+    /// <summary>Writes all settings; a missing number of KVs is taken out, as the ratio then counts.</summary>
     public static void Write(AdditionalPropertiesDictionary properties, KvCompression settings)
     {
         properties[KvOptionNames.Policy] = settings.Policy;
         properties[KvOptionNames.RetainedRatio] = settings.RetainedRatio;
-        SetOrRemove(properties, KvOptionNames.RetainedKvs, settings.RetainedKvs);
+        if (settings.RetainedKvs is { } kvs)
+            properties[KvOptionNames.RetainedKvs] = kvs;
+        else
+            properties.Remove(KvOptionNames.RetainedKvs);
         properties[KvOptionNames.Schedule] = settings.Schedule == CompressionSchedule.WhileReading ? "during" : "after";
         properties[KvOptionNames.Query] = settings.Query == CompressionQuery.Unknown ? "unknown" : "known";
         properties[KvOptionNames.Format] = settings.Format == KvFormat.F32 ? "f32" : "f16";
         properties[KvOptionNames.ObservationWindow] = settings.ObservationWindow;
-        SetOrRemove(properties, KvOptionNames.PoolWidth, settings.PoolWidth);
+        properties[KvOptionNames.PoolWidth] = settings.PoolWidth; // null is a value here: the model's own width
         properties[KvOptionNames.Squared] = settings.Squared;
         properties[KvOptionNames.ProtectedTokens] = settings.ProtectedTokens;
         properties[KvOptionNames.SinkTokens] = settings.SinkTokens;
         properties[KvOptionNames.ChunkTokens] = settings.ChunkTokens;
         properties[KvOptionNames.DecodeInterval] = settings.DecodeInterval;
         properties[KvOptionNames.UnderPressure] = settings.UnderPressure;
-    }
-
-    private static void SetOrRemove(AdditionalPropertiesDictionary properties, string name, int? value)
-    {
-        if (value is { } number)
-            properties[name] = number;
-        else
-            properties.Remove(name);
     }
 }

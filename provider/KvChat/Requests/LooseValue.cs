@@ -61,7 +61,7 @@ internal static class LooseValue
     }
 
     /// <summary>Whether the value says nothing: null, or JSON's null.</summary>
-    public static bool IsNull(object? value) => Plain(value) is null;
+    public static bool IsNull(object? value) => value is null or JsonElement { ValueKind: JsonValueKind.Null or JsonValueKind.Undefined };
 
     /// <summary>The error of a value that cannot be used.</summary>
     public static ArgumentException Wrong(string name, object? value, string right) =>

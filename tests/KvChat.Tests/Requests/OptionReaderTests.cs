@@ -186,6 +186,25 @@ public sealed class OptionReaderTests
     }
 
     [Fact]
+    public void Typed_compression_replaces_all_of_the_clients_default()
+    {
+        RequestDefaults defaults = Defaults with { Compression = new KvCompression { RetainedKvs = 900, PoolWidth = 15, SinkTokens = 9 } };
+        var wanted = new KvCompression { RetainedRatio = 0.5 };
+        ChatOptions options = new ChatOptions().WithKvCompression(wanted);
+        string json = JsonSerializer.Serialize(options, AIJsonUtilities.DefaultOptions);
+        foreach (ChatOptions said in (ChatOptions[])[options, JsonSerializer.Deserialize<ChatOptions>(json, AIJsonUtilities.DefaultOptions)!])
+            Assert.Equal(wanted, new OptionReader(new NoClient(), NullLogger.Instance).Read(said, defaults, new TemplateTraits()).Compression);
+    }
+
+    [Fact]
+    public void A_value_of_a_foreign_type_is_an_error_and_null_says_nothing()
+    {
+        Assert.Throws<ArgumentException>(() => Read(new ChatOptions { AdditionalProperties = new() { ["kv_retained_ratio"] = new object() } }));
+        Assert.Throws<ArgumentException>(() => Read(new ChatOptions { AdditionalProperties = new() { ["min_p"] = new object() } }));
+        Assert.True(Read(new ChatOptions { AdditionalProperties = new() { ["kv_retained_ratio"] = null } }).Compression.IsOff);
+    }
+
+    [Fact]
     public void Options_are_not_changed()
     {
         ChatOptions options = new ChatOptions { Temperature = 0.5f }.WithKvCompression(new KvCompression { RetainedRatio = 0.5 });

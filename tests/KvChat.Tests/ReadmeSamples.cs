@@ -1,0 +1,87 @@
+using KvChat.Runtime.Compression;
+using KvChat.Tests.Client;
+using KvChat.TestSupport;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace KvChat.Tests;
+
+/// <summary>The code of provider/README.md, compiled and run: every block there must stand here, line by line.</summary>
+public sealed class ReadmeSamples
+{
+    [Fact]
+    public async Task A_client_without_a_container()
+    {
+        string document = EmbeddedClient.Document(20), question = EmbeddedClient.Question;
+        using KvCompressChatClient client = await KvCompressChatClient.LoadAsync(new KvCompressChatOptions
+        {
+            Model = KvCompressChatOptions.EmbeddedModel, // or the path of a GGUF file
+            CacheBytes = 64L << 20,                      // one budget; sessions are as many as fit
+        });
+
+        ChatMessage ask = new(ChatRole.User, [new TextContent(document), new TextContent(question)]);
+        ChatOptions options = new ChatOptions { Instructions = "Answer from the document only." }
+            .WithKvCompression(new KvCompression { RetainedRatio = 0.25 });
+
+        ChatResponse response = await client.GetResponseAsync([ask], options);
+        KvUsage usage = response.GetKvUsage()!; // seen, kept, evicted, bytes
+        Assert.True(usage.Evicted > 0);
+    }
+
+    [Fact]
+    public void Registration()
+    {
+        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create("KvChat:CacheBytes", (string?)"64 MiB")]).Build();
+        var services = new ServiceCollection();
+        services.AddKvCompressChatClient(o =>
+        {
+            o.CacheBytes = 64L << 20;
+            o.MaxQueuedRequests = 32;
+        });
+        services.AddKeyedKvCompressChatClient("from settings", configuration.GetSection("KvChat"));
+        using ServiceProvider provider = services.BuildServiceProvider();
+        Assert.NotSame(provider.GetRequiredService<IChatClient>(), provider.GetRequiredKeyedService<IChatClient>("from settings"));
+    }
+
+    [Fact]
+    public void Plain_options()
+    {
+        ChatOptions plain = new()
+        {
+            Temperature = 0.7f,
+            StopSequences = ["\n\n"],
+            AdditionalProperties = new() { ["kv_retained_ratio"] = "0.125", ["kv_schedule"] = "during", ["min_p"] = 0.05 },
+        };
+        Assert.Equal(3, plain.AdditionalProperties.Count);
+    }
+
+    [Fact]
+    public void Retention()
+    {
+        const string oldMinutes = "", contractText = "";
+        ChatMessage minutes = new ChatMessage(ChatRole.User, oldMinutes).WithRetention(KvRetention.Droppable);
+        ChatMessage contract = new ChatMessage(ChatRole.User, contractText).WithRetention(KvRetention.Pinned);
+        Assert.NotEqual(minutes.AdditionalProperties![KvOptionNames.Retention], contract.AdditionalProperties![KvOptionNames.Retention]);
+    }
+
+    [Fact]
+    public void Every_sample_of_the_readme_stands_here()
+    {
+        string[] readme = File.ReadAllLines(Path.Combine(SharedFiles.Repository, "provider", "README.md"));
+        string here = Squeezed(File.ReadAllLines(Path.Combine(SharedFiles.Repository, "tests", "KvChat.Tests", "ReadmeSamples.cs")));
+        int samples = 0;
+        for (int i = 0; i < readme.Length; i++)
+        {
+            if (readme[i] != "```csharp")
+                continue;
+            int end = Array.IndexOf(readme, "```", i);
+            Assert.Contains(Squeezed(readme[(i + 1)..end]), here, StringComparison.Ordinal);
+            samples++;
+        }
+
+        Assert.Equal(4, samples);
+    }
+
+    private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));
+}
