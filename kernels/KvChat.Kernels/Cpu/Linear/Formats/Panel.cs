@@ -13,7 +13,11 @@ internal readonly unsafe struct Panel<TCodes, TScales, TFile> : IPanelFormat
 
     public static int HeaderBytes => TScales.HeaderBytes;
 
-    public static int BlockBytes => TCodes.Bytes + TScales.Bytes;
+    public static int BlockBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TCodes.Bytes + TScales.Bytes;
+    }
 
     public static bool HasMinimum => TScales.HasMinimum;
 

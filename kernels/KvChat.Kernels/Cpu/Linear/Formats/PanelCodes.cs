@@ -224,7 +224,11 @@ internal readonly unsafe struct StepCodes : IPanelCodes
     public static int MaxCode => 127;
 
     // The span's bytes lie in the assembly's image: they have an address and never move.
-    private static sbyte* Steps => (sbyte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(Dequantizer.NonlinearSteps));
+    private static sbyte* Steps
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => (sbyte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(Dequantizer.NonlinearSteps));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TInt Load<TSimd, TInt, TFloat>(byte* block, int group)

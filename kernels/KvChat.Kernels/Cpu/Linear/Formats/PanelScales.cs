@@ -158,7 +158,11 @@ internal readonly unsafe struct SignedByteScales<THalves> : IPanelScales
 
     public static int HeaderBytes => HalfRows.Bytes;
 
-    public static int Bytes => THalves.Value ? 32 : 16;
+    public static int Bytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => THalves.Value ? 32 : 16;
+    }
 
     public static bool HasMinimum => false;
 
@@ -208,13 +212,21 @@ internal readonly unsafe struct ByteScalesAndMinima<THalves> : IPanelScales
 
     public static int HeaderBytes => 2 * HalfRows.Bytes;
 
-    public static int Bytes => 2 * MinimaAt;
+    public static int Bytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 2 * MinimaAt;
+    }
 
     public static bool HasMinimum => true;
 
     public static bool Halves => THalves.Value;
 
-    private static int MinimaAt => THalves.Value ? 32 : 16;
+    private static int MinimaAt
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => THalves.Value ? 32 : 16;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TFloat HeaderScale<TSimd, TInt, TFloat>(byte* header, int lane)

@@ -18,6 +18,7 @@ internal static unsafe class ActivationPacker<TSimd, TInt, TFloat>
     private const float Smallest = 7.888609e-31f;
 
     /// <summary>Writes <c>x / sqrt(mean(x^2) + epsilon) * weights</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Normalize(float* input, float* weights, float epsilon, int columns, float* output)
     {
         float factor = 1f / MathF.Sqrt((SumOfSquares(input, columns) / columns) + epsilon);
@@ -35,6 +36,7 @@ internal static unsafe class ActivationPacker<TSimd, TInt, TFloat>
     }
 
     /// <summary>Writes a row as column <paramref name="column"/> of a tile <paramref name="width"/> columns wide.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(float* input, int columns, ActivationForm form, byte* tile, int width, int column)
     {
         if (form == ActivationForm.Float)
@@ -55,6 +57,7 @@ internal static unsafe class ActivationPacker<TSimd, TInt, TFloat>
     }
 
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float SumOfSquares(float* input, int columns)
     {
         float* chains = stackalloc float[Chains];
@@ -87,24 +90,26 @@ internal static unsafe class ActivationPacker<TSimd, TInt, TFloat>
         return chains[0];
     }
 
-    [SkipLocalsInit]
+    // Codes are x * 127 / max|x|, rounded to the nearest, ties to even. A block with infinity or NaN gets the scale NaN, which makes NaN of all
+    // results of its row and no others.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void PackBlock(float* input, ActivationForm form, byte* block, int width, int column)
     {
-        sbyte* codes = stackalloc sbyte[PanelShape.Block];
-        float scale = Quantize(input, codes, out int first, out int second);
+        int bits = LargestMagnitude(input);
+        float maximum = BitConverter.Int32BitsToSingle(bits);
+        bool plain = bits < Infinity && maximum >= Smallest;
+        float scale = plain ? maximum / 127f : bits < Infinity ? 0 : float.NaN;
+        TFloat factor = TSimd.Floats(plain ? 127f / maximum : 0);
         if (form == ActivationForm.Words)
         {
-            short* words = (short*)(block + (64 * column));
-            for (int k = 0; k < PanelShape.Block; k++)
-            {
-                words[WordOrder.Of(k)] = codes[k];
-            }
-
+            PackWords(input, (short*)(block + (64 * column)), factor, plain);
             ((float*)(block + (64 * width)))[column] = scale;
             return;
         }
 
-        Buffer.MemoryCopy(codes, block + (32 * column), 32, 32);
+        sbyte* codes = (sbyte*)block + (32 * column);
+        int first = PackHalf(input, codes, factor, plain);
+        int second = PackHalf(input + 16, codes + 16, factor, plain);
         float* factors = (float*)(block + (32 * width)) + column;
         factors[0] = scale;
         if (form == ActivationForm.Bytes)
@@ -118,49 +123,51 @@ internal static unsafe class ActivationPacker<TSimd, TInt, TFloat>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreSums(float* target, int width, float scale, int sum)
     {
         target[0] = scale * sum;
         ((int*)target)[width] = -8 * sum;
     }
 
-    // Codes are x * 127 / max|x|, rounded to the nearest, ties to even. A block with infinity or NaN gets the scale NaN, which makes NaN of all
-    // results of its row and no others.
-    private static float Quantize(float* input, sbyte* codes, out int first, out int second)
+    // Without their signs, floats are in the order of their bits, and NaN is above infinity.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int LargestMagnitude(float* input)
     {
         TInt magnitudes = TSimd.Ints(0);
         for (int k = 0; k < PanelShape.Block; k += TSimd.Lanes)
         {
-            // Without their signs, floats are in the order of their bits, and NaN is above infinity.
             magnitudes = TSimd.Max32(magnitudes, TSimd.And(TSimd.AsInt(TSimd.Load(input + k)), TSimd.Ints(int.MaxValue)));
         }
 
-        int bits = TSimd.MaxAcross(magnitudes);
-        float maximum = BitConverter.Int32BitsToSingle(bits);
-        if (bits >= Infinity || maximum < Smallest)
-        {
-            new Span<sbyte>(codes, PanelShape.Block).Clear();
-            first = second = 0;
-            return bits >= Infinity ? float.NaN : 0;
-        }
-
-        TFloat factor = TSimd.Floats(127f / maximum);
-        first = QuantizeHalf(input, codes, factor);
-        second = QuantizeHalf(input + 16, codes + 16, factor);
-        return maximum / 127f;
+        return TSimd.MaxAcross(magnitudes);
     }
 
+    // Where a block is not plain its codes are zeros, whatever NaN would round to.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int QuantizeHalf(float* input, sbyte* codes, TFloat factor)
+    private static TInt Code(float* input, TFloat factor, bool plain) =>
+        plain ? TSimd.RoundToInt(TSimd.Multiply(TSimd.Load(input), factor)) : TSimd.Ints(0);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int PackHalf(float* input, sbyte* codes, TFloat factor, bool plain)
     {
         TInt sum = TSimd.Ints(0);
         for (int k = 0; k < 16; k += TSimd.Lanes)
         {
-            TInt code = TSimd.RoundToInt(TSimd.Multiply(TSimd.Load(input + k), factor));
+            TInt code = Code(input + k, factor, plain);
             TSimd.StoreAsBytes(codes + k, code);
             sum = TSimd.Add32(sum, code);
         }
 
         return TSimd.SumAcross(sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackWords(float* input, short* words, TFloat factor, bool plain)
+    {
+        for (int k = 0; k < PanelShape.Block; k += TSimd.Lanes)
+        {
+            TSimd.StoreAsWords(words, k, Code(input + k, factor, plain));
+        }
     }
 }

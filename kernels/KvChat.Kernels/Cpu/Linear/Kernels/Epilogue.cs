@@ -15,6 +15,7 @@ internal static unsafe class Epilogue<TSimd, TInt, TFloat>
     private const float Ln2Low = -2.12194440e-4f;
 
     /// <summary><c>output = scale * (sums + bias)</c>, or added to it; 16 numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Store(float* sums, float* bias, float scale, bool add, float* output)
     {
         TFloat factor = TSimd.Floats(scale);
@@ -26,6 +27,7 @@ internal static unsafe class Epilogue<TSimd, TInt, TFloat>
     }
 
     /// <summary><c>output = f(gate + gateBias) * (up + upBias)</c>; 16 numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Gate(float* gate, float* gateBias, float* up, float* upBias, bool gelu, float* output)
     {
         for (int lane = 0; lane < PanelShape.Rows; lane += TSimd.Lanes)

@@ -111,6 +111,9 @@ internal static unsafe class ScalarTile<TPanel>
 /// <summary>The order of 16-bit activations: of each four, 0 and 2 before 1 and 3, as codes are widened most cheaply.</summary>
 internal static class WordOrder
 {
+    /// <summary>The same as an operand of a shuffle of four: 0, 2, 1, 3.</summary>
+    public const byte Shuffle = 0b11_01_10_00;
+
     /// <summary>Where column <paramref name="k"/> of a block stands.</summary>
     public static int Of(int k) => (k & ~3) | ((k & 1) << 1) | ((k >> 1) & 1);
 }

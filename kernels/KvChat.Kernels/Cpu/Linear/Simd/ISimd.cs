@@ -73,6 +73,9 @@ internal unsafe interface ISimd<TInt, TFloat>
     /// <summary>Stores the low byte of every lane; values are -128 to 127.</summary>
     static abstract void StoreAsBytes(sbyte* target, TInt value);
 
+    /// <summary>Stores lanes as 16-bit numbers from column <paramref name="column"/> of a block on, in <see cref="WordOrder"/>.</summary>
+    static abstract void StoreAsWords(short* block, int column, TInt value);
+
     static abstract TFloat ToFloat(TInt value);
 
     /// <summary>To the nearest integer, ties to even.</summary>

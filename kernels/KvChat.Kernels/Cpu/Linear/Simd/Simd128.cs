@@ -119,6 +119,13 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<int>, Vector128<float>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreAsWords(short* block, int column, Vector128<int> value)
+    {
+        Vector128<short> words = Sse2.PackSignedSaturate(value, value);
+        *(long*)(block + column) = Sse2.ShuffleLow(words, WordOrder.Shuffle).AsInt64().ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> ToFloat(Vector128<int> value) => Vector128.ConvertToSingle(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -49,7 +49,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<int>, Vector512<float>
     public static Vector512<int> ShiftRightSigned16(Vector512<int> value, int count) => (value.AsInt16() >> count).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> LookUp(sbyte* table, Vector512<int> codes) => Avx512BW.Shuffle(Vector512.Create(Vector256.Create(Vector128.Load(table), Vector128.Load(table)), Vector256.Create(Vector128.Load(table), Vector128.Load(table))).AsByte(), codes.AsByte()).AsInt32();
+    public static Vector512<int> LookUp(sbyte* table, Vector512<int> codes) => Avx512BW.Shuffle(Avx512F.BroadcastVector128ToVector512((int*)table).AsByte(), codes.AsByte()).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> Dot8(
@@ -109,6 +109,13 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<int>, Vector512<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreAsBytes(sbyte* target, Vector512<int> value) => Avx512F.ConvertToVector128SByte(value).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreAsWords(short* block, int column, Vector512<int> value)
+    {
+        Vector256<short> words = Avx512F.ConvertToVector256Int16(value);
+        Avx2.ShuffleHigh(Avx2.ShuffleLow(words, WordOrder.Shuffle), WordOrder.Shuffle).Store(block + column);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> ToFloat(Vector512<int> value) => Vector512.ConvertToSingle(value);

@@ -65,6 +65,8 @@ internal readonly unsafe struct SimdScalar : ISimd<int, float>
 
     public static void StoreAsBytes(sbyte* target, int value) => *target = (sbyte)value;
 
+    public static void StoreAsWords(short* block, int column, int value) => block[WordOrder.Of(column)] = (short)value;
+
     public static float ToFloat(int value) => value;
 
     public static int RoundToInt(float value) => (int)MathF.Round(value, MidpointRounding.ToEven);
