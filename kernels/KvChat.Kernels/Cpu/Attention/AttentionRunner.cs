@@ -8,6 +8,9 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
     // Below this many multiplications waking the others costs more than they save.
     private const long WorthThreads = 1 << 16;
 
+    // Long prompts on many threads would otherwise write partial records without end.
+    private const long LargestPartials = 128L << 20;
+
     private readonly AttentionKernels _kernels = AttentionKernels.Of(width);
     private readonly GrowingBuffer _scratch = new();
     private readonly GrowingBuffer _items = new();
@@ -68,7 +71,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         for (int s = 0; s < batch.SequenceCount; s++)
             count += Blocks(batch.Sequences[s].RowCount) * job->KvHeads;
         AttentionItem* blocks = (AttentionItem*)_items.Ensure((long)count * sizeof(AttentionItem));
-        long segments = 0, cost = 0;
+        long segments = 0, cost = 0, records = 0;
         int next = 0;
         for (int s = 0; s < batch.SequenceCount; s++)
         {
@@ -80,27 +83,26 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
                     AttentionItem* item = blocks + next++;
                     *item = Item(job, s, head, block * _blockRows, Math.Min(rows, (block + 1) * _blockRows));
                     segments += item->EndSegment - item->FirstSegment;
+                    records += (long)(item->EndSegment - item->FirstSegment) * (item->EndRow - item->FirstRow) * job->Group;
                     cost += (long)(item->EndRow - item->FirstRow) * job->Group * (job->HeadOf(item)->Length + item->EndRow) * job->HeadDim;
                 }
             }
         }
 
-        if (team.Count > 1 && count < 4 * team.Count && segments > count && cost >= WorthThreads)
-            AttendPieces(job, count, (int)Math.Max(1, segments / (6 * team.Count)), cost);
+        if (team.Count > 1 && count < 4 * team.Count && segments > count && cost >= WorthThreads && records * job->RecordSize * sizeof(float) <= LargestPartials)
+            AttendPieces(job, count, (int)Math.Max(1, segments / (6 * team.Count)), records, cost);
         else
             Run(job, _kernels.Attend, blocks, count, cost);
     }
 
-    private void AttendPieces(AttentionJob* job, int blockCount, int length, long cost)
+    private void AttendPieces(AttentionJob* job, int blockCount, int length, long records, long cost)
     {
         int pieces = 0;
-        long records = 0;
         AttentionItem* blocks = (AttentionItem*)_items.Data;
         for (int i = 0; i < blockCount; i++)
         {
             int segments = blocks[i].EndSegment - blocks[i].FirstSegment;
             pieces += (segments + length - 1) / length;
-            records += (long)segments * (blocks[i].EndRow - blocks[i].FirstRow) * job->Group;
         }
 
         blocks = (AttentionItem*)_items.Ensure((long)(blockCount + pieces) * sizeof(AttentionItem));
@@ -114,75 +116,65 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             block->PartialFirst = block->FirstSegment;
             block->PartialSegments = block->EndSegment - block->FirstSegment;
             partials += (long)block->PartialSegments * (block->EndRow - block->FirstRow) * job->Group * job->RecordSize;
-            for (int segment = block->FirstSegment; segment < block->EndSegment; segment += length)
-            {
-                items[next] = *block;
-                items[next].FirstSegment = segment;
-                items[next++].EndSegment = Math.Min(segment + length, block->EndSegment);
-            }
+            next += Cut(block, length, items + next);
         }
 
         Run(job, _kernels.Attend, items, pieces, cost);
         Run(job, _kernels.MergePartials, blocks, blockCount, records * job->HeadDim / 4);
     }
 
+    // An item per run of segments; where a window is observed, one more per head that pools its sums afterwards.
     private void Observe(AttentionJob* job, KvBatch batch)
     {
         int heads = 0;
         long sums = 0, segments = 0;
-        for (int s = 0; s < batch.SequenceCount; s++)
+        for (int i = 0; i < batch.SequenceCount * job->KvHeads; i++)
         {
-            SequenceSlice* slice = job->Sequences + s;
-            if (slice->Observation == ObservationMode.None || slice->ObservedRows == 0)
+            if (!Observed(job, i, out AttentionItem item))
                 continue;
-            for (int head = 0; head < job->KvHeads; head++, heads++)
-            {
-                AttentionItem item = Observed(job, s, head);
-                segments += item.EndSegment - item.FirstSegment;
-                if (slice->Observation == ObservationMode.Window)
-                    sums += (long)job->Group * SumStride(&item, slice->PoolWidth);
-            }
+            heads++;
+            segments += item.EndSegment - item.FirstSegment;
+            sums += (long)job->Group * item.SumStride;
         }
 
-        if (heads == 0)
-            return;
         int length = team.Count == 1 ? int.MaxValue : (int)Math.Max(1, segments / (6 * team.Count));
-        AttentionItem* windows = (AttentionItem*)_items.Ensure((heads + segments) * sizeof(AttentionItem));
+        AttentionItem* windows = (AttentionItem*)_items.Ensure((heads + segments) * sizeof(AttentionItem)), items = windows + heads;
         float* next = (float*)_sums.Ensure(sums * sizeof(float));
         NativeMemory.Clear(next, (nuint)(sums * sizeof(float)));
-        AttentionItem* items = windows + heads;
         int windowCount = 0, itemCount = 0;
         long cost = 0;
-        for (int s = 0; s < batch.SequenceCount; s++)
+        for (int i = 0; i < batch.SequenceCount * job->KvHeads; i++)
         {
-            SequenceSlice* slice = job->Sequences + s;
-            if (slice->Observation == ObservationMode.None || slice->ObservedRows == 0)
+            if (!Observed(job, i, out AttentionItem item))
                 continue;
-            for (int head = 0; head < job->KvHeads; head++)
+            if (item.SumStride != 0)
             {
-                AttentionItem item = Observed(job, s, head);
-                if (slice->Observation == ObservationMode.Window)
-                {
-                    item.SumStride = SumStride(&item, slice->PoolWidth);
-                    item.Sums = next + ScorePool<SimdScalar, float>.Margin(slice->PoolWidth);
-                    next += (long)job->Group * item.SumStride;
-                    windows[windowCount++] = item;
-                }
-
-                cost += (long)slice->ObservedRows * job->Group * (item.EndSegment - item.FirstSegment) * AttentionSizes.Segment * job->HeadDim;
-                for (int segment = item.FirstSegment; segment < item.EndSegment;)
-                {
-                    AttentionItem* piece = items + itemCount++;
-                    *piece = item;
-                    piece->FirstSegment = segment;
-                    segment = item.EndSegment - segment <= length ? item.EndSegment : segment + length;
-                    piece->EndSegment = segment;
-                }
+                item.Sums = next + ScorePool<SimdScalar, float>.Margin(job->Sequences[item.Sequence].PoolWidth);
+                next += (long)job->Group * item.SumStride;
+                windows[windowCount++] = item;
             }
+
+            cost += (long)(item.EndRow - item.FirstRow) * job->Group * (item.EndSegment - item.FirstSegment) * AttentionSizes.Segment * job->HeadDim;
+            itemCount += Cut(&item, length, items + itemCount);
         }
 
         Run(job, _kernels.Observe, items, itemCount, cost);
         Run(job, _kernels.Pool, windows, windowCount, sums * 4);
+    }
+
+    // Items of at most that many segments.
+    private static int Cut(AttentionItem* item, int length, AttentionItem* pieces)
+    {
+        int count = 0;
+        for (int segment = item->FirstSegment; segment < item->EndSegment; count++)
+        {
+            pieces[count] = *item;
+            pieces[count].FirstSegment = segment;
+            segment = item->EndSegment - segment <= length ? item->EndSegment : segment + length;
+            pieces[count].EndSegment = segment;
+        }
+
+        return count;
     }
 
     // Room for the probabilities of decoding rows whose scores are accumulated.
@@ -214,14 +206,17 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             ? (long)slice->RowCount * job->Group * job->SegmentsOf(&item) * (1 + AttentionSizes.Segment) : 0;
     }
 
-    // A row of sums covers whole segments, with a margin on both sides for pooling.
-    private static int SumStride(AttentionItem* item, int poolWidth) =>
-        (item->EndSegment * AttentionSizes.Segment) + (2 * ScorePool<SimdScalar, float>.Margin(poolWidth));
-
-    private static AttentionItem Observed(AttentionJob* job, int sequence, int head)
+    // The observed rows of a sequence and KV head, if any. A row of sums covers whole segments, with a margin on both sides for pooling.
+    private static bool Observed(AttentionJob* job, int head, out AttentionItem item)
     {
-        SequenceSlice* slice = job->Sequences + sequence;
-        return Item(job, sequence, head, slice->RowCount - slice->ObservedRows, slice->RowCount);
+        item = default;
+        SequenceSlice* slice = job->Sequences + (head / job->KvHeads);
+        if (slice->Observation == ObservationMode.None || slice->ObservedRows == 0)
+            return false;
+        item = Item(job, head / job->KvHeads, head % job->KvHeads, slice->RowCount - slice->ObservedRows, slice->RowCount);
+        if (slice->Observation == ObservationMode.Window)
+            item.SumStride = (item.EndSegment * AttentionSizes.Segment) + (2 * ScorePool<SimdScalar, float>.Margin(slice->PoolWidth));
+        return true;
     }
 
     private static AttentionItem Item(AttentionJob* job, int sequence, int head, int firstRow, int endRow)
