@@ -32,7 +32,7 @@ public sealed partial class CpuBackend
                 Scale = scale,
                 Chunks = _team.ChunkCounter,
             };
-            _team.Run(&EmbedJob.Work, &job);
+            _team.RunChunks(&EmbedJob.Work, &job);
         }
     }
 

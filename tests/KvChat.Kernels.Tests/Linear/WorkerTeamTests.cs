@@ -32,6 +32,23 @@ public sealed unsafe class WorkerTeamTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void Every_chunk_is_done_when_late_workers_are_left_out(int threads)
+    {
+        using WorkerTeam team = new(threads);
+        Counts counts = new() { Chunks = team.ChunkCounter };
+        for (int run = 1; run <= 20_000; run++)
+        {
+            counts.Sum = 0;
+            team.RunChunks(&Count, &counts);
+            Assert.Equal(100 * 99 / 2, counts.Sum);
+            Assert.Equal(run, counts.Workers[0]);
+        }
+    }
+
+    [Theory]
     [InlineData(0)]
     [InlineData(2)]
     public void An_exception_of_any_worker_reaches_the_caller_and_the_team_lives_on(int failing)

@@ -41,8 +41,8 @@ internal sealed unsafe class LinearRunner(WorkerTeam team, int simdWidth) : IDis
         PlanChunks(ref job);
         PlanMemory(ref job);
         if (job.Packed != null)
-            team.Run(&LinearJob.PackRows, &job);
-        team.Run(&LinearJob.Multiply, &job);
+            team.RunChunks(&LinearJob.PackRows, &job);
+        team.RunChunks(&LinearJob.Multiply, &job);
     }
 
     /// <inheritdoc/>

@@ -18,7 +18,7 @@ internal static unsafe class Repacking
             PackRow = packRow,
             Chunks = team.ChunkCounter,
         };
-        team.Run(&Work, &job);
+        team.RunChunks(&Work, &job);
     }
 
     private static void Work(void* state, int worker)

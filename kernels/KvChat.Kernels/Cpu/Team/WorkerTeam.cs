@@ -16,6 +16,10 @@ internal sealed unsafe class WorkerTeam : IDisposable
     // A pause takes about 40 to 140 cycles, by processor: this is some 20 to 60 microseconds, longer than the gap between two operations.
     private const int SpinRounds = 1500;
 
+    private const int GenerationShift = 32;
+    private const long Closed = 1L << 31;
+    private const long CountMask = Closed - 1;
+
     private readonly Worker[] _workers;
     private readonly AutoResetEvent _done = new(false);
     private readonly NativeBuffer _memory = new(sizeof(Shared));
@@ -25,6 +29,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
     private ExceptionDispatchInfo? _failure;
     private volatile bool _stopping;
     private bool _disposed;
+    private int _generation;
 
     /// <summary>Starts <paramref name="count"/> - 1 threads.</summary>
     public WorkerTeam(int count)
@@ -44,6 +49,8 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
+    private int Generation => (int)(Volatile.Read(ref _shared->Entrance) >> GenerationShift);
+
     /// <summary>Workers, the caller included.</summary>
     public int Count { get; }
 
@@ -55,25 +62,61 @@ internal sealed unsafe class WorkerTeam : IDisposable
     /// <remarks>The first exception of any worker is thrown here, after all have finished.</remarks>
     public void Run(delegate*<void*, int, void> work, void* state)
     {
+        Start(work, state);
+        Execute(0);
+        AwaitOthers(_workers.Length);
+        Throw();
+    }
+
+    /// <summary>
+    /// The same for work that takes chunks: a worker that has not begun when the caller runs out of chunks is not waited for, and does not
+    /// begin any more. On a busy machine a step then does not hang on a thread that the system has put aside.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The team has been disposed of.</exception>
+    public void RunChunks(delegate*<void*, int, void> work, void* state)
+    {
+        Start(work, state);
+        Execute(0);
+        AwaitOthers((int)(Interlocked.Or(ref _shared->Entrance, Closed) & CountMask));
+        Throw();
+    }
+
+    private void Start(delegate*<void*, int, void> work, void* state)
+    {
         ObjectDisposedException.ThrowIf(_disposed, this);
         _shared->Next = 0;
-        if (_workers.Length == 0)
-        {
-            work(state, 0);
-            return;
-        }
-
+        _shared->Finished = 0;
         _work = work;
         _state = state;
-        _shared->Remaining = _workers.Length;
-        Interlocked.Increment(ref _shared->Generation);
+        Publish();
+    }
+
+    // Opens the entrance of the next generation: from here on workers may read what the run is.
+    private void Publish()
+    {
+        _generation++;
+        Interlocked.Exchange(ref _shared->Entrance, (long)_generation << GenerationShift);
         foreach (Worker worker in _workers)
         {
             worker.WakeIfAsleep();
         }
+    }
 
-        Execute(0);
-        AwaitOthers();
+    // Counts a worker in, or says that the run is over for those who come now.
+    private bool TryEnter(int generation)
+    {
+        while (true)
+        {
+            long entrance = Volatile.Read(ref _shared->Entrance);
+            if ((int)(entrance >> GenerationShift) != generation || (entrance & Closed) != 0)
+                return false;
+            if (Interlocked.CompareExchange(ref _shared->Entrance, entrance + 1, entrance) == entrance)
+                return true;
+        }
+    }
+
+    private void Throw()
+    {
         if (_failure is { } failure)
         {
             _failure = null;
@@ -96,10 +139,9 @@ internal sealed unsafe class WorkerTeam : IDisposable
             return;
         _disposed = true;
         _stopping = true;
-        Interlocked.Increment(ref _shared->Generation);
+        Publish();
         foreach (Worker worker in _workers)
         {
-            worker.WakeIfAsleep();
             worker.Dispose();
         }
 
@@ -120,18 +162,18 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
-    private void AwaitOthers()
+    private void AwaitOthers(int count)
     {
         for (int i = 0; i < SpinRounds; i++)
         {
-            if (Volatile.Read(ref _shared->Remaining) == 0)
+            if (Volatile.Read(ref _shared->Finished) == count)
                 return;
             Pause();
         }
 
-        // Whoever comes second, the last worker at zero or this caller at its flag, sees the other: see Finished.
+        // Whoever comes second, a worker that finishes or this caller at its flag, sees the other: see Finish.
         Interlocked.Exchange(ref _shared->CallerSleeps, 1);
-        while (Volatile.Read(ref _shared->Remaining) != 0)
+        while (Volatile.Read(ref _shared->Finished) != count)
         {
             _done.WaitOne();
         }
@@ -139,9 +181,10 @@ internal sealed unsafe class WorkerTeam : IDisposable
         Interlocked.Exchange(ref _shared->CallerSleeps, 0);
     }
 
-    private void Finished()
+    private void Finish()
     {
-        if (Interlocked.Decrement(ref _shared->Remaining) == 0 && Volatile.Read(ref _shared->CallerSleeps) != 0)
+        Interlocked.Increment(ref _shared->Finished);
+        if (Volatile.Read(ref _shared->CallerSleeps) != 0)
             _done.Set();
     }
 
@@ -157,11 +200,12 @@ internal sealed unsafe class WorkerTeam : IDisposable
     [StructLayout(LayoutKind.Explicit, Size = 640)]
     private struct Shared
     {
+        /// <summary>Generation in the upper half; in the lower one, whether the run is closed, and how many workers have begun it.</summary>
         [FieldOffset(128)]
-        public int Generation;
+        public long Entrance;
 
         [FieldOffset(256)]
-        public int Remaining;
+        public int Finished;
 
         [FieldOffset(384)]
         public int Next;
@@ -204,21 +248,22 @@ internal sealed unsafe class WorkerTeam : IDisposable
             int seen = 0;
             while (true)
             {
-                AwaitGeneration(seen);
-                seen++;
+                seen = AwaitGenerationAfter(seen);
                 if (_team._stopping)
                     return;
+                if (!_team.TryEnter(seen))
+                    continue;
                 _team.Execute(_number);
-                _team.Finished();
+                _team.Finish();
             }
         }
 
-        private void AwaitGeneration(int seen)
+        private int AwaitGenerationAfter(int seen)
         {
             for (int i = 0; i < SpinRounds; i++)
             {
-                if (Volatile.Read(ref _team._shared->Generation) != seen)
-                    return;
+                if (_team.Generation != seen)
+                    return _team.Generation;
                 Pause();
             }
 
@@ -226,12 +271,12 @@ internal sealed unsafe class WorkerTeam : IDisposable
             {
                 // The exchange is a full fence: either this sees the new generation, or the caller sees the flag and wakes.
                 Interlocked.Exchange(ref _asleep, 1);
-                if (Volatile.Read(ref _team._shared->Generation) != seen)
+                if (_team.Generation != seen)
                 {
                     // If the caller has taken the flag, its signal is on the way and must not be left for the next sleep.
                     if (Interlocked.Exchange(ref _asleep, 0) == 0)
                         _wake.WaitOne();
-                    return;
+                    return _team.Generation;
                 }
 
                 _wake.WaitOne();
