@@ -1,0 +1,199 @@
+namespace KvChat.StructuredOutput.Automata;
+
+/// <summary>Turns expressions into automata: states are derivatives (Brzozowski 1964), characters are classes that no set tells apart.</summary>
+internal sealed class DfaBuilder
+{
+    private readonly LanguageFactory factory;
+    private readonly int stateLimit;
+    private readonly int[] rangeStarts;
+    private readonly int[] rangeClasses;
+    private readonly int[] representatives;
+
+    private DfaBuilder(LanguageFactory factory, Language language, int stateLimit)
+    {
+        this.factory = factory;
+        this.stateLimit = stateLimit;
+        List<CharSet> sets = CollectSets(language);
+        rangeStarts = [.. sets.SelectMany(s => s.Bounds.ToArray()).Append(0).Where(b => b < CharSet.Limit).Distinct().Order()];
+        (rangeClasses, representatives) = Classify(sets, rangeStarts);
+    }
+
+    /// <summary>The automaton of a language.</summary>
+    /// <exception cref="AutomatonTooLargeException">It would have more than <paramref name="stateLimit"/> states.</exception>
+    public static CharDfa Build(LanguageFactory factory, Language language, int stateLimit = 20_000)
+    {
+        var builder = new DfaBuilder(factory, language, stateLimit);
+        (List<int[]> rows, List<bool> accepts, List<Language> visited) = builder.Explore(language);
+        foreach (Language state in visited)
+            state.Derivatives = null;
+        return Trim(builder.rangeStarts, builder.rangeClasses, builder.representatives.Length, rows, accepts);
+    }
+
+    /// <summary>Keeps the states from which a text can be finished.</summary>
+    public static CharDfa Trim(int[] rangeStarts, int[] rangeClasses, int classes, List<int[]> rows, List<bool> accepts)
+    {
+        bool[] live = FindLive(rows, accepts);
+        if (!live[0])
+            return new CharDfa(rangeStarts, rangeClasses, classes, [], []);
+        var number = new int[rows.Count];
+        int count = 0;
+        for (int s = 0; s < rows.Count; s++)
+            number[s] = live[s] ? count++ : -1;
+        var next = new int[count * classes];
+        var accept = new bool[count];
+        for (int s = 0; s < rows.Count; s++)
+        {
+            if (!live[s])
+                continue;
+            accept[number[s]] = accepts[s];
+            for (int c = 0; c < classes; c++)
+                next[(number[s] * classes) + c] = rows[s][c] < 0 ? -1 : number[rows[s][c]];
+        }
+
+        return new CharDfa(rangeStarts, rangeClasses, classes, next, accept);
+    }
+
+    private static bool[] FindLive(List<int[]> rows, List<bool> accepts)
+    {
+        var before = new List<int>[rows.Count];
+        var live = new bool[rows.Count];
+        var open = new Stack<int>();
+        for (int s = 0; s < rows.Count; s++)
+        {
+            foreach (int t in rows[s])
+            {
+                if (t >= 0)
+                    (before[t] ??= []).Add(s);
+            }
+
+            if (accepts[s])
+                open.Push(s);
+        }
+
+        while (open.TryPop(out int s))
+        {
+            if (live[s])
+                continue;
+            live[s] = true;
+            foreach (int p in before[s] ?? [])
+                open.Push(p);
+        }
+
+        return live;
+    }
+
+    private (List<int[]> Rows, List<bool> Accepts, List<Language> States) Explore(Language start)
+    {
+        var number = new Dictionary<Language, int> { [start] = 0 };
+        List<Language> states = [start];
+        List<int[]> rows = [];
+        List<bool> accepts = [];
+        for (int s = 0; s < states.Count; s++)
+        {
+            var row = new int[representatives.Length];
+            accepts.Add(states[s].Nullable);
+            for (int c = 0; c < row.Length; c++)
+            {
+                Language d = Derive(states[s], c);
+                if (d == factory.Nothing)
+                {
+                    row[c] = -1;
+                    continue;
+                }
+
+                if (!number.TryGetValue(d, out row[c]))
+                {
+                    row[c] = number[d] = states.Count;
+                    states.Add(d);
+                    if (states.Count > stateLimit)
+                        throw new AutomatonTooLargeException($"the automaton has more than {stateLimit} states");
+                }
+            }
+
+            rows.Add(row);
+        }
+
+        return (rows, accepts, states);
+    }
+
+    private Language Derive(Language l, int c)
+    {
+        Language?[] row = l.Derivatives is { } r && r.Length == representatives.Length ? r : l.Derivatives = new Language?[representatives.Length];
+        return row[c] ??= l.Kind switch
+        {
+            LanguageKind.Nothing or LanguageKind.Empty => factory.Nothing,
+            LanguageKind.Set => l.Set.Contains(representatives[c]) ? factory.Empty : factory.Nothing,
+            LanguageKind.Concat => DeriveConcat(l, c),
+            LanguageKind.Repeat => factory.Concat(Derive(l.Parts[0], c), factory.Repeat(l.Parts[0], Math.Max(0, l.Min - 1), l.Max == LanguageFactory.Unbounded ? l.Max : l.Max - 1)),
+            LanguageKind.Or => factory.Or(DeriveAll(l.Parts, c)),
+            LanguageKind.And => factory.And(DeriveAll(l.Parts, c)),
+            _ => factory.Not(Derive(l.Parts[0], c)),
+        };
+    }
+
+    private Language[] DeriveAll(Language[] parts, int c) => Array.ConvertAll(parts, p => Derive(p, c));
+
+    private Language DeriveConcat(Language l, int c)
+    {
+        Language first = factory.Concat(Derive(l.Parts[0], c), l.Parts[1]);
+        return l.Parts[0].Nullable ? factory.Or(first, Derive(l.Parts[1], c)) : first;
+    }
+
+    private static List<CharSet> CollectSets(Language language)
+    {
+        var seen = new HashSet<Language>();
+        var open = new Stack<Language>([language]);
+        var sets = new List<CharSet> { CharSet.All };
+        while (open.TryPop(out Language? l))
+        {
+            if (!seen.Add(l))
+                continue;
+            l.Derivatives = null; // from an automaton with other classes
+            if (l.Kind == LanguageKind.Set)
+                sets.Add(l.Set);
+            foreach (Language part in l.Parts)
+                open.Push(part);
+        }
+
+        return sets;
+    }
+
+    private static (int[] RangeClasses, int[] Representatives) Classify(List<CharSet> sets, int[] starts)
+    {
+        // The signature of a range is which sets hold it; ranges with one signature are one class.
+        var signatures = new ulong[starts.Length][];
+        int words = (sets.Count + 63) / 64;
+        for (int r = 0; r < starts.Length; r++)
+            signatures[r] = new ulong[words];
+        for (int s = 0; s < sets.Count; s++)
+        {
+            ReadOnlySpan<int> bounds = sets[s].Bounds;
+            for (int b = 0; b < bounds.Length; b += 2)
+            {
+                for (int r = Array.BinarySearch(starts, bounds[b]); r < starts.Length && starts[r] < bounds[b + 1]; r++)
+                    signatures[r][s >> 6] |= 1UL << (s & 63);
+            }
+        }
+
+        var classOf = new Dictionary<string, int>();
+        var classes = new int[starts.Length];
+        var representatives = new List<int>();
+        for (int r = 0; r < starts.Length; r++)
+        {
+            if ((signatures[r][0] & 1) == 0)
+            {
+                classes[r] = -1; // surrogates
+                continue;
+            }
+
+            string key = string.Join(',', signatures[r]);
+            if (!classOf.TryGetValue(key, out classes[r]))
+            {
+                classes[r] = classOf[key] = representatives.Count;
+                representatives.Add(starts[r]);
+            }
+        }
+
+        return (classes, [.. representatives]);
+    }
+}

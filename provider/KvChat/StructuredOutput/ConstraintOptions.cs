@@ -1,0 +1,17 @@
+namespace KvChat.StructuredOutput;
+
+/// <summary>How constraints are compiled.</summary>
+internal sealed record ConstraintOptions
+{
+    /// <summary>
+    /// Whether an integer may also be written <c>1.0</c> or <c>1e2</c>, which JSON schema counts as integers. Off, since most readers of a
+    /// typed integer refuse them.
+    /// </summary>
+    public bool IntegersWithPoint { get; init; }
+
+    /// <summary>Constraints that are remembered, by content; the oldest use is forgotten first.</summary>
+    public int CachedConstraints { get; init; } = 64;
+
+    /// <summary>Most bytes of a schema, grammar or regular expression.</summary>
+    public int LongestSource { get; init; } = 4 << 20;
+}

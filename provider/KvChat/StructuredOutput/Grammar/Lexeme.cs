@@ -1,0 +1,48 @@
+namespace KvChat.StructuredOutput.Grammar;
+
+/// <summary>A regular stretch of the output: an automaton over bytes, with or without bounds on its length in characters.</summary>
+internal sealed class Lexeme : Piece
+{
+    public Lexeme(ByteNode start, LengthWindow? window = null)
+    {
+        Start = start;
+        Window = window;
+        MinBytes = start.Shortest(window, 0);
+    }
+
+    public ByteNode Start { get; }
+
+    public LengthWindow? Window { get; }
+
+    /// <summary>Whether nothing at all is a way to write it.</summary>
+    public bool IsNullable => MinBytes == 0;
+
+    /// <summary>Moves on by one byte.</summary>
+    /// <param name="node">Where the text stands.</param>
+    /// <param name="count">Characters read; grows with a whole character.</param>
+    /// <param name="value">The byte.</param>
+    /// <returns>The node after it, or null where no text of the lexeme goes on so.</returns>
+    public ByteNode? Step(ByteNode node, ref int count, byte value)
+    {
+        ByteNode? next = node.Next(value);
+        if (Window is null || next is null)
+            return next;
+        if (node is TextNode { Kind: TextNodeKind.Open })
+            return Window.CanFinish(next, 0) ? next : null;
+        if (next.IsCharacter)
+            return Window.CanFinish(next, count + 1) ? Counted(next, ref count) : null;
+        if (next.Accepts)
+            return Window.MayEnd(count) ? next : null;
+        return Window.CanStartCharacter(next, count) ? next : null;
+    }
+
+    public override void UpdateMinBytes()
+    {
+    }
+
+    private static ByteNode Counted(ByteNode next, ref int count)
+    {
+        count++;
+        return next;
+    }
+}

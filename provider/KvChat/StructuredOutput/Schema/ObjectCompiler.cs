@@ -1,0 +1,142 @@
+using System.Text.Json;
+using KvChat.StructuredOutput.Automata;
+using KvChat.StructuredOutput.Grammar;
+using KvChat.StructuredOutput.Json;
+
+namespace KvChat.StructuredOutput.Schema;
+
+/// <summary>
+/// Objects out of facts: the named properties in the order in which schemas mention them, then others. Names of others are split by the
+/// patterns that they match, since each pattern brings its claims about the value.
+/// </summary>
+internal sealed class ObjectCompiler(SchemaCompiler compiler)
+{
+    /// <summary>Most different patterns of names in one object: the names are split by every combination of them.</summary>
+    private const int MostPatterns = 8;
+
+    /// <summary>Counts of properties beyond this are not told apart.</summary>
+    private const int MostCounted = 10_000;
+
+    private readonly Dictionary<string, Lexeme> keys = new(StringComparer.Ordinal);
+
+    public Piece Compile(Facts facts)
+    {
+        List<NamedProperty> named = [];
+        string[] names = [.. facts.Names.Concat(facts.Required).Concat(facts.Properties.SelectMany(r => r.Named.Keys)).Distinct(StringComparer.Ordinal)];
+        foreach (string name in names)
+        {
+            List<Claim> claims = ClaimsFor(facts, name);
+            bool allowed = !claims.Exists(c => c.IsAbsurd) && IsNameAllowed(facts, name);
+            bool required = facts.Required.Contains(name);
+            if (allowed || required)
+                named.Add(new NamedProperty(Key(name), allowed ? compiler.Compile(claims) : new Choice(), required));
+        }
+
+        List<NamedProperty> others = Others(facts, names);
+        int max = facts.MaxProperties;
+        if (others.Count == 0 && max >= named.Count)
+            max = int.MaxValue;
+        else if (max > MostCounted && max < int.MaxValue)
+            max = MostCounted; // fewer objects than allowed, and none that is not
+        CheckLeastCount(facts, others.Count > 0);
+        return StringLanguage.Guard(facts.MinPropertiesNode ?? compiler.NodeOf(facts), "maxProperties", () => new ObjectPiece(named, others, facts.MinProperties, max));
+    }
+
+    /// <summary>
+    /// A name may come twice among the others, and readers keep one of the two; so more than one of them cannot be relied upon to count.
+    /// </summary>
+    private static void CheckLeastCount(Facts facts, bool hasOthers)
+    {
+        if (facts.MinProperties > facts.Required.Count + 1 && hasOthers)
+            throw facts.MinPropertiesNode!.Unsupported("minProperties", "names that the schema does not list could come twice; list them under properties with additionalProperties false, or require them");
+        if (facts.MinProperties > MostCounted)
+            throw facts.MinPropertiesNode!.Unsupported("minProperties", $"more than {MostCounted}");
+    }
+
+    private Lexeme Key(string name)
+    {
+        if (!keys.TryGetValue(name, out Lexeme? key))
+            keys[name] = key = JsonLexemes.Strings([name]);
+        return key;
+    }
+
+    private static List<Claim> ClaimsFor(Facts facts, string name)
+    {
+        List<Claim> claims = [];
+        foreach (PropertyRule rule in facts.Properties)
+        {
+            int before = claims.Count;
+            if (rule.Named.TryGetValue(name, out Claim claim))
+                claims.Add(claim);
+            claims.AddRange(rule.Patterns.Where(p => StringLanguage.Matches(rule.Node, "patternProperties", p.Pattern, name)).Select(p => p.Value));
+            bool isNamed = rule.Named.ContainsKey(name) || claims.Count > before;
+            if (!isNamed && rule.Others is { } others)
+                claims.Add(others);
+        }
+
+        return claims;
+    }
+
+    private bool IsNameAllowed(Facts facts, string name) => facts.PropertyNames.Count == 0
+        || new SchemaValidator(compiler.Document).SatisfiesAll(facts.PropertyNames, JsonSerializer.SerializeToElement(name, StringContext.Default.String));
+
+    private List<NamedProperty> Others(Facts facts, string[] names)
+    {
+        string[] patterns = [.. facts.Properties.SelectMany(r => r.Patterns).Select(p => p.Pattern).Distinct(StringComparer.Ordinal)];
+        SchemaNode? node = facts.Properties.Find(r => r.Patterns.Count > 0)?.Node;
+        if (patterns.Length > MostPatterns)
+            throw node!.Unsupported("patternProperties", $"more than {MostPatterns} different patterns for one object");
+        List<NamedProperty> others = [];
+        List<Claim> plain = [.. facts.Properties.Select(r => r.Others).OfType<Claim>()];
+        if (patterns.Length == 0 && plain.Exists(c => c.IsAbsurd))
+            return others;
+        if (patterns.Length == 0 && names.Length == 0 && facts.PropertyNames.Count == 0)
+            return [new NamedProperty(JsonLexemes.AnyString, compiler.Compile(plain), false)];
+
+        var factory = new LanguageFactory();
+        Language unnamed = factory.And(factory.Not(factory.Or([.. names.Select(factory.Text)])), AllowedNames(factory, facts));
+        Language[] languages = [.. patterns.Select(p => StringLanguage.Pattern(factory, node!, "patternProperties", p))];
+        for (int set = 0; set < 1 << patterns.Length; set++)
+        {
+            List<Claim> claims = ClaimsForSet(facts, patterns, set);
+            if (claims.Exists(c => c.IsAbsurd))
+                continue;
+            Language language = factory.And([unnamed, .. languages.Select((l, i) => (set >> i & 1) == 1 ? l : factory.Not(l))]);
+            CharDfa dfa = StringLanguage.Guard(node ?? compiler.NodeOf(facts), node is null ? "propertyNames" : "patternProperties", () => DfaBuilder.Build(factory, language));
+            if (!dfa.IsEmpty)
+                others.Add(new NamedProperty(JsonLexemes.Quoted(dfa), compiler.Compile(claims), false));
+        }
+
+        return others;
+    }
+
+    private static List<Claim> ClaimsForSet(Facts facts, string[] patterns, int set)
+    {
+        List<Claim> claims = [];
+        foreach (PropertyRule rule in facts.Properties)
+        {
+            int before = claims.Count;
+            claims.AddRange(rule.Patterns.Where(p => (set >> Array.IndexOf(patterns, p.Pattern) & 1) == 1).Select(p => p.Value));
+            if (claims.Count == before && rule.Others is { } others)
+                claims.Add(others);
+        }
+
+        return claims;
+    }
+
+    private Language AllowedNames(LanguageFactory factory, Facts facts)
+    {
+        if (facts.PropertyNames.Count == 0)
+            return factory.Everything;
+        List<Language> ways = [];
+        foreach (Facts way in compiler.Expander.Expand(facts.PropertyNames))
+        {
+            if (compiler.ValuesOf(way) is { } values)
+                ways.AddRange(values.Where(v => v.ValueKind == JsonValueKind.String).Select(v => factory.Text(v.GetString()!)));
+            else if (way.Types.HasFlag(JsonTypes.String))
+                ways.Add(StringLanguage.Language(factory, way));
+        }
+
+        return factory.Or([.. ways]);
+    }
+}
