@@ -27,7 +27,10 @@ internal sealed record NumberRange
     /// <summary>Whether an integer may be written as 1.0 where fractions are not wanted.</summary>
     public bool WritesIntegersWithPoint { get; init; }
 
-    public bool IsUnlimited => Min is null && Max is null && MultiplesOf.Count == 0 && Excluded.Count == 0 && Integers;
+    /// <summary>Whether every number that is wanted is a multiple anyway, as integers are of 0.5.</summary>
+    public bool HasOnlyMultiplesOf(JsonDecimal divisor) => !Fractions && new JsonDecimal(BigInteger.One, 0).IsMultipleOf(divisor);
+
+    public bool IsUnlimited => Min is null && Max is null && MultiplesOf.All(HasOnlyMultiplesOf) && Excluded.Count == 0 && Integers;
 }
 
 /// <summary>
@@ -58,7 +61,7 @@ internal sealed class NumberLanguage
     {
         var builder = new NumberLanguage();
         CharDfa dfa = DfaBuilder.Build(builder.f, builder.Language(range));
-        foreach (JsonDecimal multiple in range.MultiplesOf)
+        foreach (JsonDecimal multiple in range.MultiplesOf.Where(m => !range.HasOnlyMultiplesOf(m)))
             dfa = DfaOperations.Intersect(dfa, Multiples(multiple));
         return dfa;
     }

@@ -16,7 +16,7 @@ internal static class UriPatterns
     private const string SubDelimiters = "!$&'()*+,;=";
 
     /// <summary>A template: literals and expressions in braces.</summary>
-    public const string Template = @"(?:[!#$&(-;=?-\[\]_a-z~" + International + Private + "]|" + Encoded + @"|\{[+#./;?&=,!@|]?" + Variable + "(?:," + Variable + @")*\})*";
+    public const string Template = @"(?:[!#$&-;=?-\[\]_a-z~" + International + Private + "]|" + Encoded + @"|\{[+#./;?&=,!@|]?" + Variable + "(?:," + Variable + @")*\})*";
 
     private const string VariableCharacter = "(?:[A-Za-z0-9_]|" + Encoded + ")";
 

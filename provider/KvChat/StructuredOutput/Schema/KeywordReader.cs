@@ -264,10 +264,11 @@ internal sealed class KeywordReader(ClaimExpander expander, Facts facts, SchemaN
         bool isList = dependency.Value.ValueKind == JsonValueKind.Array;
         List<Claim> claims = isList ? [] : [Yes(document.Child(node, dependency.Value, keyword, name))];
         List<string> required = isList ? [.. dependency.Value.EnumerateArray().Select(v => node.Text(keyword, v))] : [];
+        // Names that no "properties" mentions come after those that do, what is depended upon before what depends on it.
         var present = new Way(claims, f =>
         {
-            f.Require(name);
-            required.ForEach(f.Require);
+            required.ForEach(r => f.Required.Add(r));
+            f.Required.Add(name);
         });
         var absent = new Way([], f =>
         {

@@ -26,9 +26,9 @@ internal sealed class SchemaDocument
     {
         if (root.ValueKind is not (JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False))
             throw new ConstraintSyntaxException("JSON schema", "#", $"the value is of kind {root.ValueKind}; a schema is an object, true or false.");
-        Root = Node(root, "", "");
         CheckDialect(root);
         Scan(root, "", "", 0);
+        Root = Node(root, "", "");
         True = Node(JsonDocument.Parse("true").RootElement, "(true)", "");
         False = Node(JsonDocument.Parse("false").RootElement, "(false)", "");
     }
@@ -130,12 +130,15 @@ internal sealed class SchemaDocument
     private void Scan(JsonElement element, string pointer, string baseUri, int depth)
     {
         if (element.ValueKind != JsonValueKind.Object)
+        {
+            resources.TryAdd(baseUri, pointer); // a document that is true or false
             return;
+        }
+
         if (depth > DeepestSchema)
             throw new SchemaNotSupportedException("$schema", pointer, $"schemas are nested more than {DeepestSchema} deep");
         baseUri = Identify(element, pointer, baseUri);
         bases[pointer] = baseUri;
-        nodes.Remove(pointer);
         Node(element, pointer, baseUri);
         foreach (string name in ChildKeywords)
         {
