@@ -61,7 +61,7 @@ internal sealed class CharDfa
     /// <summary>Whether some character from <paramref name="low"/> to <paramref name="high"/> leads on.</summary>
     public bool LeadsOn(int state, int low, int high)
     {
-        for (int r = RangeOf(low); r < rangeStarts.Length && rangeStarts[r] <= high; r++)
+        for (int r = RangeOf(low); low <= high && r < rangeStarts.Length && rangeStarts[r] <= high; r++)
         {
             if (NextByClass(state, rangeClasses[r]) >= 0)
                 return true;

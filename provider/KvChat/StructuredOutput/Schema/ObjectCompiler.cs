@@ -17,12 +17,27 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler)
     /// <summary>Counts of properties beyond this are not told apart.</summary>
     private const int MostCounted = 10_000;
 
+    private const int MostUnordered = 3;
+
     private readonly Dictionary<string, Lexeme> keys = new(StringComparer.Ordinal);
 
     public Piece Compile(Facts facts)
     {
+        string[] unlisted = [.. facts.Required.Except(facts.Names, StringComparer.Ordinal)];
+        if (unlisted.Length is < 2 or > MostUnordered)
+            return Compile(facts, [.. facts.Names, .. unlisted]);
+        return new Choice([.. Orders(unlisted).Select(order => Compile(facts, [.. facts.Names, .. order]))]);
+    }
+
+    /// <summary>Names that only <c>required</c> or dependencies mention have no order of their own: a few may come in any.</summary>
+    private static IEnumerable<IEnumerable<string>> Orders(string[] names) => names.Length == 0
+        ? [[]]
+        : names.SelectMany(first => Orders([.. names.Where(n => n != first)]).Select(rest => rest.Prepend(first)));
+
+    private ObjectPiece Compile(Facts facts, IEnumerable<string> inOrder)
+    {
         List<NamedProperty> named = [];
-        string[] names = [.. facts.Names.Concat(facts.Required).Concat(facts.Properties.SelectMany(r => r.Named.Keys)).Distinct(StringComparer.Ordinal)];
+        string[] names = [.. inOrder.Concat(facts.Properties.SelectMany(r => r.Named.Keys)).Distinct(StringComparer.Ordinal)];
         foreach (string name in names)
         {
             List<Claim> claims = ClaimsFor(facts, name);
