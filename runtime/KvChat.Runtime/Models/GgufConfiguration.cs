@@ -9,7 +9,10 @@ public static class GgufConfiguration
     private const int MaxLayers = 4096, MaxWidth = 1 << 20, MaxHeads = 1 << 14, MaxContext = 1 << 24;
 
     /// <summary>Families that are known, as <c>general.architecture</c> names them.</summary>
-    public static IReadOnlyList<string> Architectures { get; } = ["llama"];
+    public static IReadOnlyList<string> Architectures { get; } = ["llama", "qwen2", "qwen3", "granite"];
+
+    /// <summary>Whether a family's query and key rows keep their rotary pairs side by side; the others keep halves.</summary>
+    internal static bool HasPairedRows(string family) => family is "llama" or "granite";
 
     /// <summary>Reads and checks the shape.</summary>
     /// <param name="file">The open file.</param>
@@ -51,6 +54,10 @@ public static class GgufConfiguration
             InverseFrequencies = Frequencies(file, fields, rotary),
             AttentionScale = fields.Single("attention.scale", 1 / MathF.Sqrt(headDim), 1e-6f, 1e6f),
             SlidingWindow = fields.Optional("attention.sliding_window", 0, 0, MaxContext),
+            HasHeadNorms = family == "qwen3",
+            EmbeddingScale = family == "granite" ? fields.Single("embedding_scale", 1, 1e-6f, 1e6f) : 1,
+            ResidualScale = family == "granite" ? fields.Single("residual_scale", 1, 1e-6f, 1e6f) : 1,
+            LogitScale = family == "granite" ? 1 / fields.Single("logit_scale", 1, 1e-6f, 1e6f) : 1,
         };
     }
 

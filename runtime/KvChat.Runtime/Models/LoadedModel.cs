@@ -73,7 +73,7 @@ public sealed class LoadedModel : IDisposable
         try
         {
             var transformer = TransformerModel.Load(
-                configuration, TensorNames.Gguf, new GgufWeightSource(file), backend, pairedRows: true, progress, cancellationToken);
+                configuration, TensorNames.Gguf, new GgufWeightSource(file), backend, pairedRows: GgufConfiguration.HasPairedRows(configuration.Architecture), progress, cancellationToken);
             return new LoadedModel(backend, transformer, tokenizer, name, file.Metadata.TryGetString("tokenizer.chat_template", out string? template) ? template : null);
         }
         catch

@@ -62,7 +62,7 @@ public sealed class ForwardPass : IDisposable
             throw new ArgumentException($"{tokens.Length} tokens for {batch.RowCount} rows; the pass was made for at most {MaxRows}.", nameof(tokens));
         if (logitRows.Length > MaxLogitRows)
             throw new ArgumentException($"Logits of {logitRows.Length} rows; the pass was made for at most {MaxLogitRows}.", nameof(logitRows));
-        _backend.Embed(_model.Embedding, tokens, _stream);
+        _backend.Embed(_model.Embedding, tokens, _stream, _model.Configuration.EmbeddingScale);
         int last = _model.Layers.Count - 1;
         for (int layer = 0; layer <= last; layer++)
         {
@@ -108,6 +108,9 @@ public sealed class ForwardPass : IDisposable
             Arena = _arena,
             Batch = batch,
             Rotary = _model.Rotary,
+            QueryNorm = weights.QueryNorm,
+            KeyNorm = weights.KeyNorm,
+            NormEpsilon = c.NormEpsilon,
         });
         _backend.Attend(new AttentionOperation
         {
@@ -134,6 +137,7 @@ public sealed class ForwardPass : IDisposable
             Bias = weights.AttentionOutputBias,
             Output = stream,
             Epilogue = LinearEpilogue.Add,
+            Scale = c.ResidualScale,
         });
         _backend.Linear(new LinearOperation
         {
@@ -154,6 +158,7 @@ public sealed class ForwardPass : IDisposable
             Bias = weights.DownBias,
             Output = stream,
             Epilogue = LinearEpilogue.Add,
+            Scale = c.ResidualScale,
         });
     }
 
@@ -170,6 +175,7 @@ public sealed class ForwardPass : IDisposable
             NormEpsilon = _model.Configuration.NormEpsilon,
             Weight = _model.Output,
             Output = _logits,
+            Scale = _model.Configuration.LogitScale,
         });
     }
 }

@@ -12,6 +12,8 @@ public sealed record TensorNames
         OutputNorm = "output_norm.weight",
         Output = "output.weight",
         AttentionNorm = "blk.{0}.attn_norm.weight",
+        QueryNorm = "blk.{0}.attn_q_norm.weight",
+        KeyNorm = "blk.{0}.attn_k_norm.weight",
         Query = "blk.{0}.attn_q",
         Key = "blk.{0}.attn_k",
         Value = "blk.{0}.attn_v",
@@ -33,6 +35,12 @@ public sealed record TensorNames
 
     /// <summary>Norm before attention.</summary>
     public required string AttentionNorm { get; init; }
+
+    /// <summary>Norm of every query head, <c>[headDim]</c>; read where the configuration says so.</summary>
+    public required string QueryNorm { get; init; }
+
+    /// <summary>Norm of every key head, <c>[headDim]</c>; read where the configuration says so.</summary>
+    public required string KeyNorm { get; init; }
 
     /// <summary>Query projection; <c>.weight</c> and <c>.bias</c> follow.</summary>
     public required string Query { get; init; }

@@ -47,6 +47,18 @@ public sealed record TransformerConfiguration
     /// <summary>0, or how many positions back a row sees.</summary>
     public int SlidingWindow { get; init; }
 
+    /// <summary>Whether every query and key head passes an RMS norm before rotation.</summary>
+    public bool HasHeadNorms { get; init; }
+
+    /// <summary>Factor of the embeddings.</summary>
+    public float EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Factor of what attention and the feed-forward part add to the residual stream.</summary>
+    public float ResidualScale { get; init; } = 1;
+
+    /// <summary>Factor of the logits.</summary>
+    public float LogitScale { get; init; } = 1;
+
     /// <summary>The gated activation of the feed-forward part.</summary>
     public LinearEpilogue Activation { get; init; } = LinearEpilogue.GatedSilu;
 

@@ -101,6 +101,8 @@ public sealed class TransformerModel : IDisposable
             QueryKeyValue = Matrix(
                 Weight(names.Query, queries, c.Width, pairedHeadDim), Weight(names.Key, keys, c.Width, pairedHeadDim), Weight(names.Value, keys, c.Width)),
             QueryKeyValueBias = Bias(source, (Name(names.Query), queries, pairedHeadDim), (Name(names.Key), keys, pairedHeadDim), (Name(names.Value), keys, 0)),
+            QueryNorm = HeadNorm(source, Name(names.QueryNorm)),
+            KeyNorm = HeadNorm(source, Name(names.KeyNorm)),
             AttentionOutput = Matrix(Weight(names.AttentionOutput, c.Width, queries)),
             AttentionOutputBias = Bias(source, (Name(names.AttentionOutput), c.Width, 0)),
             FeedForwardNorm = Own(Backend.CreateVector(source.Vector(Name(names.FeedForwardNorm), c.Width))),
@@ -110,6 +112,9 @@ public sealed class TransformerModel : IDisposable
             DownBias = Bias(source, (Name(names.Down), c.Width, 0)),
         };
     }
+
+    private DeviceVector? HeadNorm(IWeightSource source, string name) =>
+        Configuration.HasHeadNorms ? Own(Backend.CreateVector(source.Vector(name, Configuration.HeadDim))) : null;
 
     private DeviceMatrix Matrix(params ReadOnlySpan<MatrixData> parts)
     {
@@ -155,6 +160,10 @@ internal sealed class TransformerLayer
     public required DeviceMatrix QueryKeyValue { get; init; }
 
     public required DeviceVector? QueryKeyValueBias { get; init; }
+
+    public required DeviceVector? QueryNorm { get; init; }
+
+    public required DeviceVector? KeyNorm { get; init; }
 
     public required DeviceMatrix AttentionOutput { get; init; }
 
