@@ -1,4 +1,5 @@
 using System.CommandLine;
+using KvChat.Models;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Scheduling;
 using Microsoft.Extensions.Options;
@@ -11,7 +12,7 @@ internal static class CommandLine
 {
     public static RootCommand Create()
     {
-        var model = new Option<string>("--model") { DefaultValueFactory = _ => "embedded", Description = "a GGUF file; left out: the small model that travels with the library" };
+        var model = new Option<string>("--model") { DefaultValueFactory = _ => "embedded", Description = "a GGUF file, hf:owner/name[:file or quantisation] or ollama:name[:tag]; left out: the small model that travels with the library" };
         var questions = new Option<FileInfo?>("--questions") { Description = "documents with questions as JSON lines: id, document, qa with question, answer, value" };
         var document = new Option<FileInfo?>("--document") { Description = "a text of yours, for --ask or --chat" };
         var ask = new Option<string?>("--ask") { Description = "a question about --document" };
@@ -60,6 +61,7 @@ internal static class CommandLine
     {
         try
         {
+            await DownloadLine.FetchAsync(settings.Model, cancellationToken);
             if (settings.Ask is { } question)
                 await Talk.AskAsync(settings, question, cancellationToken);
             else if (settings.Chat)
@@ -72,7 +74,7 @@ internal static class CommandLine
         {
             return 130;
         }
-        catch (Exception error) when (error is ModelFileException or KvCapacityException or FormatException or IOException or ArgumentException or OptionsValidationException)
+        catch (Exception error) when (error is ModelFileException or ModelNotFoundException or ModelDownloadException or KvCapacityException or FormatException or IOException or ArgumentException or OptionsValidationException)
         {
             AnsiConsole.WriteLine(error.Message);
             return 2;

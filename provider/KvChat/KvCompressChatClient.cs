@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using KvChat.Answers;
 using KvChat.Loading;
+using KvChat.Models;
 using KvChat.Prompts;
 using KvChat.Requests;
 using KvChat.Runtime.Models;
@@ -37,16 +38,16 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
     {
     }
 
-    internal KvCompressChatClient(KvCompressChatOptions options, ILoggerFactory? loggerFactory, TimeProvider clock)
+    internal KvCompressChatClient(KvCompressChatOptions options, ILoggerFactory? loggerFactory, TimeProvider clock, ModelLocator? locator = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         KvCompressChatOptionsValidator.ThrowIfInvalid(options);
         _options = options.Copy();
         _clock = clock;
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger(typeof(KvCompressChatClient).FullName!);
-        _host = new ModelHost(_options, clock, _logger);
+        _host = new ModelHost(_options, locator ?? new ModelLocator(), clock, _logger);
         _reader = new OptionReader(this, _logger);
-        _metadata = new ChatClientMetadata(ProviderName, null, _options.ModelId ?? Path.GetFileNameWithoutExtension(ModelPath.Of(_options.Model)));
+        _metadata = new ChatClientMetadata(ProviderName, null, _options.ModelId ?? ModelReference.Parse(_options.Model).Name);
     }
 
     private string ModelId => _metadata.DefaultModelId!;
@@ -56,6 +57,8 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
     /// <param name="loggerFactory">Where the log goes; null for nowhere.</param>
     /// <param name="cancellationToken">Ends the loading.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A setting is not right.</exception>
+    /// <exception cref="ModelNotFoundException">There is no model of that name, or there are several.</exception>
+    /// <exception cref="ModelDownloadException">The model could not be fetched from the hub.</exception>
     /// <exception cref="ModelFileException">The file is damaged or of a kind that is not supported.</exception>
     /// <exception cref="ChatTemplateException">The model's chat template cannot be read, or it has none and does not know the default.</exception>
     public static async Task<KvCompressChatClient> LoadAsync(
@@ -80,6 +83,8 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
 
     /// <summary>Loads the model, unless that has been done. Without it the first request does. A loading that failed is tried again by the next call.</summary>
     /// <param name="cancellationToken">Ends the waiting; the loading goes on, as others may wait for it.</param>
+    /// <exception cref="ModelNotFoundException">There is no model of that name, or there are several.</exception>
+    /// <exception cref="ModelDownloadException">The model could not be fetched from the hub.</exception>
     /// <exception cref="ModelFileException">The file is damaged or of a kind that is not supported.</exception>
     /// <exception cref="ChatTemplateException">The model's chat template cannot be read, or it has none and does not know the default.</exception>
     /// <exception cref="ObjectDisposedException">The client has been disposed.</exception>

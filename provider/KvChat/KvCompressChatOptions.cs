@@ -1,4 +1,5 @@
 using KvChat.Kernels.Cpu;
+using KvChat.Models;
 using KvChat.Runtime.Compression;
 
 namespace KvChat;
@@ -9,10 +10,13 @@ public sealed class KvCompressChatOptions
     /// <summary>The value of <see cref="Model"/> that stands for the small model which travels with this library.</summary>
     public const string EmbeddedModel = "embedded";
 
-    /// <summary>Path of a GGUF file (of a split one, any part), or <see cref="EmbeddedModel"/>.</summary>
+    /// <summary>
+    /// Path of a GGUF file (of a split one, any part) or of a folder that holds one model; <c>hf:owner/name[@revision][:file or quantisation]</c>, which is fetched from
+    /// the hub unless its cache has it; <c>ollama:name[:tag]</c> from Ollama's local store; or <see cref="EmbeddedModel"/>. See <see cref="ModelLocator"/>.
+    /// </summary>
     public string Model { get; set; } = EmbeddedModel;
 
-    /// <summary>The name under which the client reports the model and accepts it in <c>ChatOptions.ModelId</c>; null for the file's name without its ending.</summary>
+    /// <summary>The name under which the client reports the model and accepts it in <c>ChatOptions.ModelId</c>; null for the name that <see cref="Model"/> gives it, of a file without its ending.</summary>
     public string? ModelId { get; set; }
 
     /// <summary>

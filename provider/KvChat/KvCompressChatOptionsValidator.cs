@@ -1,4 +1,4 @@
-using KvChat.Loading;
+using KvChat.Models;
 using KvChat.Runtime.Scheduling;
 using Microsoft.Extensions.Options;
 
@@ -66,10 +66,16 @@ public sealed class KvCompressChatOptionsValidator : IValidateOptions<KvCompress
     private static void CheckModel(KvCompressChatOptions options, List<string> failures)
     {
         const string field = $"{nameof(KvCompressChatOptions)}.{nameof(KvCompressChatOptions.Model)}";
-        if (string.IsNullOrWhiteSpace(options.Model))
-            failures.Add($"{field} is {Shown(options.Model)}; it must be the path of a GGUF file, or \"{KvCompressChatOptions.EmbeddedModel}\".");
-        else if (!File.Exists(ModelPath.Of(options.Model)))
-            failures.Add($"{field} is \"{options.Model}\", and there is no file \"{ModelPath.Of(options.Model)}\"; it must be the path of a GGUF file, or \"{KvCompressChatOptions.EmbeddedModel}\".");
+        try
+        {
+            // Whether a store has it turns out when it is loaded: here nothing is asked for.
+            if (ModelReference.Parse(options.Model) is FileReference file && !Path.Exists(file.Path))
+                failures.Add($"{field} is \"{options.Model}\", and there is no file \"{file.Path}\"; it must be the path of a GGUF file, \"hf:owner/name\", \"ollama:name\" or \"{KvCompressChatOptions.EmbeddedModel}\".");
+        }
+        catch (FormatException error)
+        {
+            failures.Add($"{field} is {Shown(options.Model)}; it {error.Message}.");
+        }
     }
 
     private static string Shown(object? value) => value switch

@@ -22,4 +22,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "ChatOptions.AdditionalProperties[\"{Name}\"] means nothing to this client and has no effect.")]
     public static partial void ForeignProperty(ILogger logger, string name);
+
+    [LoggerMessage(7, LogLevel.Information, "Downloading {File}: {Percent} % of {TotalBytes} bytes in all.")]
+    public static partial void DownloadProgress(ILogger logger, string file, int percent, long totalBytes);
 }

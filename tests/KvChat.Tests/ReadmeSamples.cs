@@ -1,3 +1,4 @@
+using KvChat.Models;
 using KvChat.Runtime.Compression;
 using KvChat.Tests.Client;
 using KvChat.TestSupport;
@@ -16,7 +17,7 @@ public sealed class ReadmeSamples
         string document = EmbeddedClient.Document(20), question = EmbeddedClient.Question;
         using KvCompressChatClient client = await KvCompressChatClient.LoadAsync(new KvCompressChatOptions
         {
-            Model = KvCompressChatOptions.EmbeddedModel, // or the path of a GGUF file
+            Model = KvCompressChatOptions.EmbeddedModel, // or a file, hf:owner/name:Q4_K_M, ollama:name
             CacheBytes = 64L << 20,                      // one budget; sessions are as many as fit
         });
 
@@ -27,6 +28,16 @@ public sealed class ReadmeSamples
         ChatResponse response = await client.GetResponseAsync([ask], options);
         KvUsage usage = response.GetKvUsage()!; // seen, kept, evicted, bytes
         Assert.True(usage.Evicted > 0);
+    }
+
+    [Fact]
+    public async Task Where_a_model_lies()
+    {
+        string name = KvCompressChatOptions.EmbeddedModel;
+        IProgress<ModelDownloadProgress>? progress = null;
+        CancellationToken cancellationToken = CancellationToken.None;
+        LocatedModel model = await new ModelLocator().LocateAsync(name, progress, cancellationToken);
+        Assert.True(File.Exists(model.Path));
     }
 
     [Fact]

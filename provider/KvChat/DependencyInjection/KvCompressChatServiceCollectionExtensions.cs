@@ -1,6 +1,7 @@
 using KvChat;
 using KvChat.DependencyInjection;
 using KvChat.Loading;
+using KvChat.Models;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -12,7 +13,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>
 /// Registers <see cref="KvCompressChatClient"/>: as a singleton under its own type, and as <see cref="IChatClient"/>, which forwards to it and may be wrapped.
-/// Options are checked when the host starts, which also loads the model; where no host runs, the first request loads it.
+/// Options are checked when the host starts, which also loads the model; where no host runs, the first request loads it. A <see cref="ModelLocator"/> that is registered
+/// finds the model, such as one with a cache folder of its own.
 /// </summary>
 public static class KvCompressChatServiceCollectionExtensions
 {
@@ -101,5 +103,6 @@ public static class KvCompressChatServiceCollectionExtensions
     private static KvCompressChatClient Create(IServiceProvider provider, string name) => new(
         provider.GetRequiredService<IOptionsMonitor<KvCompressChatOptions>>().Get(name),
         provider.GetService<ILoggerFactory>(),
-        provider.GetService<TimeProvider>() ?? TimeProvider.System);
+        provider.GetService<TimeProvider>() ?? TimeProvider.System,
+        provider.GetService<ModelLocator>());
 }

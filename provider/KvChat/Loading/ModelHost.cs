@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using KvChat.Models;
 using Microsoft.Extensions.Logging;
 
 namespace KvChat.Loading;
 
 /// <summary>Loads the model once, when it is first wanted, on a thread of its own; a loading that failed is tried again by the next call.</summary>
-internal sealed class ModelHost(KvCompressChatOptions options, TimeProvider clock, ILogger logger) : IAsyncDisposable
+internal sealed class ModelHost(KvCompressChatOptions options, ModelLocator locator, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _disposing = new();
@@ -74,7 +75,9 @@ internal sealed class ModelHost(KvCompressChatOptions options, TimeProvider cloc
         long start = Stopwatch.GetTimestamp();
         try
         {
-            ServedModel served = ServedModel.Load(options, clock, new LoggedProgress(logger, options.Model), _disposing.Token);
+            // This thread does nothing else: it may wait for a download.
+            LocatedModel located = locator.LocateAsync(options.Model, new LoggedDownload(logger), _disposing.Token).GetAwaiter().GetResult();
+            ServedModel served = ServedModel.Load(located, options, clock, new LoggedProgress(logger, options.Model), _disposing.Token);
             Log.Loaded(logger, served.Model.Name, Stopwatch.GetElapsedTime(start).TotalSeconds, served.Engine.GetStatistics().CacheBytes, served.Engine.ContextTokens);
             return served;
         }
@@ -82,6 +85,21 @@ internal sealed class ModelHost(KvCompressChatOptions options, TimeProvider cloc
         {
             Log.LoadingFailed(logger, options.Model, error);
             throw;
+        }
+    }
+
+    /// <summary>Writes every tenth part of a download to the log.</summary>
+    private sealed class LoggedDownload(ILogger logger) : IProgress<ModelDownloadProgress>
+    {
+        private int _tenths = -1;
+
+        public void Report(ModelDownloadProgress value)
+        {
+            int tenths = (int)(10.0 * value.Bytes / value.TotalBytes);
+            if (tenths <= _tenths)
+                return;
+            _tenths = tenths;
+            Log.DownloadProgress(logger, value.File, tenths * 10, value.TotalBytes);
         }
     }
 

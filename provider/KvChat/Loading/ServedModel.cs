@@ -1,3 +1,4 @@
+using KvChat.Models;
 using KvChat.Prompts;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
@@ -31,13 +32,12 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>How a request is compressed that does not say it.</summary>
     public KvCompression Compression { get; }
 
-    public static ServedModel Load(KvCompressChatOptions options, TimeProvider clock, IProgress<double> progress, CancellationToken cancellationToken)
+    public static ServedModel Load(LocatedModel located, KvCompressChatOptions options, TimeProvider clock, IProgress<double> progress, CancellationToken cancellationToken)
     {
-        string path = ModelPath.Of(options.Model);
-        using GgufFile file = GgufFile.Open(path);
+        using GgufFile file = GgufFile.Open(located.Path);
         SamplingOptions sampling = RecommendedSampling.Read(file.Metadata);
         var cpu = new Kernels.Cpu.CpuBackendOptions { Threads = options.Threads, Activations = options.Activations };
-        LoadedModel model = LoadedModel.Load(file, Path.GetFileNameWithoutExtension(path), cpu, progress, cancellationToken);
+        LoadedModel model = LoadedModel.Load(file, located.Name, cpu, progress, cancellationToken);
         try
         {
             var prompts = new PromptBuilder(options.ChatTemplate ?? model.ChatTemplate, model.Tokenizer, clock);
