@@ -54,14 +54,14 @@ internal static class Level
         ? answer.Text == question.Answer.Trim()
         : answer.Text.Contains(question.Value, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>The most sessions that had KVs at the same time.</summary>
+    /// <summary>The most sessions that had read their document and had its KVs at the same time.</summary>
     private static async Task<int> WatchAsync(InferenceEngine engine, CancellationToken finished)
     {
         int most = 0;
         while (true)
         {
             EngineStatistics now = engine.GetStatistics();
-            most = Math.Max(most, now.Running - now.Preempted + now.Held);
+            most = Math.Max(most, now.Running - now.Reading - now.Preempted + now.Held);
             if (finished.IsCancellationRequested)
                 return most;
             await Task.Delay(5, CancellationToken.None);

@@ -34,7 +34,7 @@ internal static class MainJob
         if (fitting.Count == 0)
             throw new FormatException($"No document fits into the model's context of {shape.ContextLength} tokens; the shortest has {tokens.Min()}.");
         int longest = tokens.Where(t => t + AnswerRoom <= shape.ContextLength).Take(settings.Sessions).Max();
-        long budget = settings.CacheBytes ?? (long)Math.Ceiling(2.0 * (longest + AnswerRoom) * Settings.BytesPerToken(model) / 1e6) * 1_000_000;
+        long budget = settings.CacheBytes ?? (long)Math.Ceiling(1.2 * (longest + AnswerRoom) * Settings.BytesPerToken(model) / 1e6) * 1_000_000;
         AnsiConsole.WriteLine($"{model.Name} on {model.Transformer.Backend.Name}: {shape.Layers} layers of {shape.KvHeads} KV heads, context {shape.ContextLength:N0}.");
         AnsiConsole.WriteLine(
             $"{fitting.Count} documents of up to {longest:N0} tokens, a session and a question each, all opened together in a KV budget of {budget / 1e6:0.#} MB"

@@ -18,6 +18,9 @@ public sealed record EngineStatistics
     /// <summary>Sequences that run.</summary>
     public required int Running { get; init; }
 
+    /// <summary>Running sequences that are still in their prompt.</summary>
+    public required int Reading { get; init; }
+
     /// <summary>Running sequences whose pages wait in host memory.</summary>
     public required int Preempted { get; init; }
 

@@ -112,6 +112,7 @@ internal sealed partial class Scheduler : IDisposable
         FreePages = _pool.FreePages,
         BytesPerPage = _pool.BytesPerPage,
         Running = _running.Count,
+        Reading = _running.Count(static s => s.IsReadingPrompt && s.Swapped is null),
         Preempted = _running.Count(static s => s.Swapped is not null),
         Waiting = _waiting.Count,
         Held = _held.Count,
