@@ -9,6 +9,11 @@ namespace KvChat.Runtime.Tests.Scheduling;
 /// <summary>The engine with its thread: callers, cancellation, a full queue, disposal.</summary>
 public sealed class InferenceEngineTests : IDisposable
 {
+    /// <summary>An answer that cannot have ended by itself before a test interferes.</summary>
+    private const int LongAnswer = 60_000;
+
+    private static readonly EngineOptions s_long = new() { CacheBytes = 120_000_000, ContextTokens = 65_536 };
+
     private readonly CpuBackend _backend = RandomModel.Backend();
     private readonly TransformerModel _model;
 
@@ -35,9 +40,9 @@ public sealed class InferenceEngineTests : IDisposable
     [Fact]
     public async Task Cancellation_ends_the_stream_and_frees_the_pages()
     {
-        await using var engine = new InferenceEngine(_model, new EngineOptions { CacheBytes = 1_000_000, HoldFinishedSequences = false });
+        await using var engine = new InferenceEngine(_model, s_long with { HoldFinishedSequences = false });
         using var cancel = new CancellationTokenSource();
-        Generation generation = engine.Submit(Request(1, 30, 400), cancel.Token);
+        Generation generation = engine.Submit(Request(1, 30, LongAnswer), cancel.Token);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
             await foreach (int token in generation.ReadTokensAsync())
@@ -49,8 +54,8 @@ public sealed class InferenceEngineTests : IDisposable
     [Fact]
     public async Task Breaking_off_the_enumeration_cancels_the_request()
     {
-        await using var engine = new InferenceEngine(_model, new EngineOptions { CacheBytes = 1_000_000 });
-        Generation generation = engine.Submit(Request(1, 30, 400));
+        await using var engine = new InferenceEngine(_model, s_long);
+        Generation generation = engine.Submit(Request(1, 30, LongAnswer));
         await foreach (int token in generation.ReadTokensAsync())
             break;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generation.Completion);
@@ -59,14 +64,14 @@ public sealed class InferenceEngineTests : IDisposable
     [Fact]
     public async Task A_full_queue_is_an_error_that_says_when_to_come_back()
     {
-        await using var engine = new InferenceEngine(_model, new EngineOptions { CacheBytes = 1_000_000, MaxSequences = 1, MaxQueuedRequests = 2 });
+        await using var engine = new InferenceEngine(_model, s_long with { MaxSequences = 1, MaxQueuedRequests = 2 });
         var generations = new List<Generation>();
         KvQueueFullException? full = null;
         for (int i = 0; i < 50 && full is null; i++)
         {
             try
             {
-                generations.Add(engine.Submit(Request(i, 200, 300)));
+                generations.Add(engine.Submit(Request(i, 200, LongAnswer)));
             }
             catch (KvQueueFullException error)
             {
@@ -82,8 +87,8 @@ public sealed class InferenceEngineTests : IDisposable
     [Fact]
     public async Task Disposal_ends_requests_in_flight_and_refuses_new_ones()
     {
-        var engine = new InferenceEngine(_model, new EngineOptions { CacheBytes = 1_000_000 });
-        Generation[] generations = [.. Enumerable.Range(0, 5).Select(i => engine.Submit(Request(i, 100, 350)))];
+        var engine = new InferenceEngine(_model, s_long);
+        Generation[] generations = [.. Enumerable.Range(0, 5).Select(i => engine.Submit(Request(i, 100, LongAnswer)))];
         await engine.DisposeAsync();
         foreach (Generation generation in generations)
             await Assert.ThrowsAsync<ObjectDisposedException>(() => generation.Completion);
