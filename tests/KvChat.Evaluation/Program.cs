@@ -1,8 +1,10 @@
 using System.CommandLine;
 using KvChat.Evaluation.Golden;
 using KvChat.Evaluation.Questions;
+using KvChat.Evaluation.Schemas;
 
-var root = new RootCommand("Measures a model of yours: against reference answers, and by questions about long documents.");
+var root = new RootCommand("Measures a model of yours: against reference answers, by questions about long documents, and by what its constraints cost.");
 root.Subcommands.Add(GoldenCommand.Create());
 root.Subcommands.Add(QuestionsCommand.Create());
+root.Subcommands.Add(JsonSchemaCommand.Create());
 return root.Parse(args).Invoke();
