@@ -1,5 +1,6 @@
 using System.CommandLine;
 using KvChat.Evaluation.Golden;
+using KvChat.Evaluation.Grid;
 using KvChat.Evaluation.Questions;
 using KvChat.Evaluation.Schemas;
 
@@ -7,4 +8,5 @@ var root = new RootCommand("Measures a model of yours: against reference answers
 root.Subcommands.Add(GoldenCommand.Create());
 root.Subcommands.Add(QuestionsCommand.Create());
 root.Subcommands.Add(JsonSchemaCommand.Create());
+root.Subcommands.Add(GridCommand.Create());
 return root.Parse(args).Invoke();

@@ -1,0 +1,76 @@
+using System.Text.Json;
+using KvChat.Evaluation.Tasks;
+using KvChat.Runtime.Models;
+
+namespace KvChat.Evaluation.Grid;
+
+/// <summary>Runs a grid from its settings to its files.</summary>
+public static class GridJob
+{
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true };
+
+    /// <param name="settings">What is measured.</param>
+    /// <param name="quick">The small fixed grid instead, which fails under its floors.</param>
+    /// <param name="cancellationToken">Ends the run; it can go on later.</param>
+    /// <returns>0; 1 where a floor is missed; 2 where the settings or files are not right.</returns>
+    public static async Task<int> RunAsync(GridSettings settings, bool quick, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        try
+        {
+            if (quick)
+                settings = QuickGrid.Settings(settings);
+            IReadOnlyList<GridRow> rows = await MeasureAsync(settings, cancellationToken).ConfigureAwait(false);
+            Console.Write(GridReport.Markdown(rows));
+            Console.WriteLine($"Written to {settings.Output}: grid.csv, grid.md and pictures.");
+            if (!quick)
+                return 0;
+            IReadOnlyList<string> missed = QuickGrid.Missed(rows);
+            foreach (string line in missed)
+                await Console.Error.WriteLineAsync(line).ConfigureAwait(false);
+            return missed.Count == 0 ? 0 : 1;
+        }
+        catch (Exception error) when (error is ArgumentException or FormatException or IOException or ModelFileException)
+        {
+            await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
+            return 2;
+        }
+    }
+
+    /// <summary>Measures what is missing and writes the report.</summary>
+    /// <exception cref="FormatException">A file is not as it should be, or the folder holds the results of another model or seed.</exception>
+    public static async Task<IReadOnlyList<GridRow>> MeasureAsync(GridSettings settings, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        IReadOnlyList<GridCell> cells = settings.Cells;
+        foreach (GridCell cell in cells)
+            cell.Compression().Validate();
+        Directory.CreateDirectory(settings.Output);
+        await using KvCompressChatClient client = await KvCompressChatClient.LoadAsync(new KvCompressChatOptions
+        {
+            Model = settings.Model,
+            CacheBytes = settings.CacheBytes,
+            Threads = settings.Threads,
+            MaxQueuedRequests = Math.Max(256, settings.Sessions),
+        }, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var model = (LoadedModel)client.GetService(typeof(LoadedModel))!;
+        Claim(settings, model);
+        IReadOnlyList<TaskSet> sets = GridSources.Read(settings, text => model.Tokenizer.Encode(text, allowSpecial: false).Ids.Length);
+        using var answers = new GridFile<GridAnswer>(Path.Combine(settings.Output, "answers.jsonl"), a => a.Key);
+        using var likeness = new GridFile<TextLikeness>(Path.Combine(settings.Output, "text.jsonl"), l => l.Key);
+        await new GridRunner(client, settings.Sessions).RunAsync(sets, cells, answers, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<GridRow> rows = GridRow.Of(cells, [.. sets.Select(s => s.Name)], answers.Rows, likeness.Rows);
+        GridReport.Write(settings.Output, rows);
+        return rows;
+    }
+
+    /// <summary>Marks the folder as this model's, so that answers of different models never meet in one table.</summary>
+    private static void Claim(GridSettings settings, LoadedModel model)
+    {
+        string path = Path.Combine(settings.Output, "run.json"), own = JsonSerializer.Serialize(new { model = model.Name, settings.Seed, settings.MatchValue }, s_json);
+        if (!File.Exists(path))
+            File.WriteAllText(path, own);
+        else if (File.ReadAllText(path) is var other && other != own)
+            throw new FormatException($"{settings.Output} holds results of other settings: {other.ReplaceLineEndings(" ")}; give --out another folder.");
+    }
+}

@@ -1,0 +1,57 @@
+using KvChat.Kernels;
+using KvChat.Runtime.Compression;
+
+namespace KvChat.Evaluation.Grid;
+
+/// <summary>What a run of <c>grid</c> measures.</summary>
+public sealed record GridSettings
+{
+    public required string Model { get; init; }
+
+    /// <summary>Folder of the results; a run that was ended goes on from what stands there.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>Files of documents with questions.</summary>
+    public IReadOnlyList<string> Questions { get; init; } = [];
+
+    /// <summary>Tasks to be generated, by name.</summary>
+    public IReadOnlyList<string> Generate { get; init; } = [];
+
+    /// <summary>Lengths of generated documents in tokens.</summary>
+    public IReadOnlyList<int> Lengths { get; init; } = [];
+
+    /// <summary>Folder of LongBench's or RULER's data.</summary>
+    public string? Data { get; init; }
+
+    public IReadOnlyList<string> Policies { get; init; } = [];
+
+    public IReadOnlyList<double> Retained { get; init; } = [];
+
+    public IReadOnlyList<KvFormat> Formats { get; init; } = [KvFormat.F16];
+
+    public IReadOnlyList<CompressionQuery> Queries { get; init; } = [CompressionQuery.Known];
+
+    public CompressionSchedule Schedule { get; init; }
+
+    /// <summary>Most questions of a set.</summary>
+    public int Limit { get; init; } = 40;
+
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Whether an answer need only contain the value, in question files.</summary>
+    public bool MatchValue { get; init; }
+
+    /// <summary>Tokens of running text; 0 for none.</summary>
+    public int TextTokens { get; init; }
+
+    /// <summary>The running text's file; null for a generated one.</summary>
+    public string? TextFile { get; init; }
+
+    public long CacheBytes { get; init; }
+
+    public int Sessions { get; init; } = 8;
+
+    public int Threads { get; init; }
+
+    public IReadOnlyList<GridCell> Cells => GridCell.Product(Policies, Retained, Formats, Queries, Schedule);
+}
