@@ -1,0 +1,107 @@
+using System.Xml.Linq;
+using KvChat.Evaluation.Grid;
+using KvChat.Kernels;
+using KvChat.Runtime.Compression;
+
+namespace KvChat.Tests.Evaluation;
+
+/// <summary>A grid's sums, files and floors.</summary>
+public sealed class GridTests : IDisposable
+{
+    private static readonly GridCell s_full = new(CompressionPolicies.Off, 1, KvFormat.F16, CompressionQuery.Known, CompressionSchedule.AfterPrompt);
+    private static readonly GridCell s_quarter = new("kv-compress", 0.25, KvFormat.F16, CompressionQuery.Known, CompressionSchedule.AfterPrompt);
+    private readonly string _folder = Directory.CreateTempSubdirectory("kvchat-grid").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void Shares_are_counted_over_what_the_full_cache_answers()
+    {
+        GridRow row = Rows().Single(r => r.Cell == s_quarter);
+        Assert.Equal((4, 0.5, 2.0 / 3, 0.25), (row.Asked, row.Score, row.OfFull!.Value, row.BytesOfFull)); // question 3, which the full cache misses, does not count
+    }
+
+    [Fact]
+    public void The_product_has_the_full_cache_of_every_format_and_leaves_doubles_out()
+    {
+        IReadOnlyList<GridCell> cells = GridCell.Product(["off", "kv-compress"], [1, 0.5, 0.25], [KvFormat.F32], [CompressionQuery.Known, CompressionQuery.Unknown], CompressionSchedule.AfterPrompt);
+        Assert.Equal(2 * (2 + 2), cells.Count);
+        Assert.Equal(cells.Count, cells.Select(c => c.Key).Distinct().Count());
+        Assert.Equal(s_full, cells[0]);
+    }
+
+    [Fact]
+    public void Csv_has_a_field_for_every_column()
+    {
+        string[] lines = GridReport.Csv(Rows()).TrimEnd('\n').Split('\n');
+        Assert.Equal(3, lines.Length);
+        Assert.All(lines, l => Assert.Equal(GridRow.Columns.Count, l.Split(',').Length));
+        Assert.Contains("set,kv-compress,0.25,f16,known,after,4,0.5,0.6667,250,0.25,300,", lines[2], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_table_shows_a_policy_a_line_and_a_share_a_column()
+    {
+        string text = GridReport.Markdown(Rows());
+        Assert.Contains("| policy | format | 1x | 4x |", text, StringComparison.Ordinal);
+        Assert.Contains("| kv-compress | F16 |  | 66.7 |", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pictures_are_well_formed_and_have_a_line_for_every_policy()
+    {
+        GridReport.Write(_folder, Rows());
+        XDocument svg = XDocument.Load(Path.Combine(_folder, "set-known.svg"));
+        Assert.Single(svg.Descendants(), e => e.Name.LocalName == "polyline");
+        Assert.Contains(svg.Descendants(), e => e.Name.LocalName == "text" && e.Value == "kv-compress F16");
+    }
+
+    [Fact]
+    public void A_run_goes_on_from_a_file_that_ends_in_the_middle_of_a_line()
+    {
+        string path = Path.Combine(_folder, "answers.jsonl");
+        using (var file = new GridFile<GridAnswer>(path, a => a.Key))
+        {
+            file.Add(Answer(s_full, 0, 1, 1000));
+            file.Add(Answer(s_full, 1, 1, 1000));
+        }
+
+        File.WriteAllText(path, File.ReadAllText(path)[..^20]);
+        using (var file = new GridFile<GridAnswer>(path, a => a.Key))
+        {
+            Assert.True(file.Has(Answer(s_full, 0, 0, 0).Key));
+            Assert.False(file.Has(Answer(s_full, 1, 0, 0).Key));
+            file.Add(Answer(s_full, 1, 0.5, 1000));
+        }
+
+        using var again = new GridFile<GridAnswer>(path, a => a.Key);
+        Assert.Equal([1, 0.5], again.Rows.OrderBy(r => r.Question).Select(r => r.Score));
+    }
+
+    [Fact]
+    public async Task Results_of_another_seed_are_not_mixed_in()
+    {
+        GridSettings settings = new() { Model = KvCompressChatOptions.EmbeddedModel, Output = _folder, Generate = ["longdoc"], Lengths = [300], Limit = 1, CacheBytes = 64L << 20 };
+        await GridJob.MeasureAsync(settings, CancellationToken.None);
+        FormatException error = await Assert.ThrowsAsync<FormatException>(() => GridJob.MeasureAsync(settings with { Seed = 2 }, CancellationToken.None));
+        Assert.Contains("--out", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_quick_grid_holds_its_floors()
+    {
+        GridSettings settings = QuickGrid.Settings(new GridSettings { Model = "", Output = _folder, CacheBytes = 512L << 20 });
+        IReadOnlyList<GridRow> rows = await GridJob.MeasureAsync(settings, CancellationToken.None);
+        Assert.Empty(QuickGrid.Missed(rows));
+        Assert.NotEmpty(QuickGrid.Missed([.. rows.Select(r => r with { OfFull = r.OfFull * 0.8 })])); // floors are not so low that nothing misses them
+        Assert.NotEmpty(QuickGrid.Missed([.. rows.Skip(2)]));
+    }
+
+    private static IReadOnlyList<GridRow> Rows() => GridRow.Of([s_full, s_quarter], ["set"],
+    [
+        Answer(s_full, 0, 1, 1000), Answer(s_full, 1, 1, 1000), Answer(s_full, 2, 1, 1000), Answer(s_full, 3, 0, 1000),
+        Answer(s_quarter, 0, 1, 250), Answer(s_quarter, 1, 0, 250), Answer(s_quarter, 2, 1, 250), Answer(s_quarter, 3, 0, 250),
+    ], []);
+
+    private static GridAnswer Answer(GridCell cell, int question, double score, long bytes) => new("set", "000", question, cell.Key, score, bytes, bytes + 50, 0.1, "answer");
+}
