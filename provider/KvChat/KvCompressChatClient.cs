@@ -1,11 +1,14 @@
+using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using KvChat.Answers;
+using KvChat.Health;
 using KvChat.Loading;
 using KvChat.Models;
 using KvChat.Prompts;
 using KvChat.Requests;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Scheduling;
+using KvChat.Telemetry;
 using KvChat.Templates;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -27,7 +30,7 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
     private readonly OptionReader _reader;
     private readonly ChatClientMetadata _metadata;
     private readonly TimeProvider _clock;
-    private readonly ILogger _logger;
+    private readonly ClientTelemetry _telemetry;
 
     /// <summary>Makes a client that loads its model when it is first asked.</summary>
     /// <param name="options">Settings; they are not looked at again.</param>
@@ -38,17 +41,30 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
     {
     }
 
-    internal KvCompressChatClient(KvCompressChatOptions options, ILoggerFactory? loggerFactory, TimeProvider clock, ModelLocator? locator = null)
+    internal KvCompressChatClient(KvCompressChatOptions options, ILoggerFactory? loggerFactory, TimeProvider clock, ModelLocator? locator = null, IMeterFactory? meters = null, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         KvCompressChatOptionsValidator.ThrowIfInvalid(options);
         _options = options.Copy();
         _clock = clock;
-        _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger(typeof(KvCompressChatClient).FullName!);
-        _host = new ModelHost(_options, locator ?? new ModelLocator(), clock, _logger);
-        _reader = new OptionReader(this, _logger);
+        ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger(typeof(KvCompressChatClient).FullName!);
+        _host = new ModelHost(_options, locator ?? new ModelLocator(), clock, logger);
+        _reader = new OptionReader(this, logger);
         _metadata = new ChatClientMetadata(ProviderName, null, _options.ModelId ?? ModelReference.Parse(_options.Model).Name);
+        _telemetry = new ClientTelemetry(ModelId, name, meters, clock, logger, () => Statistics);
+        PoolWatch = new PoolWatch(clock);
     }
+
+    /// <summary>How far the loading of the model is.</summary>
+    public ModelLoadingProgress Loading => _host.Progress.Current;
+
+    internal bool LoadsInBackground => _options.LoadInBackground;
+
+    /// <summary>What the engine does; null while there is none.</summary>
+    internal EngineStatistics? Statistics => _host.Current?.Engine.GetStatistics();
+
+    /// <summary>Shared by all health checks of this client.</summary>
+    internal PoolWatch PoolWatch { get; }
 
     private string ModelId => _metadata.DefaultModelId!;
 
@@ -89,6 +105,24 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
     /// <exception cref="ChatTemplateException">The model's chat template cannot be read, or it has none and does not know the default.</exception>
     /// <exception cref="ObjectDisposedException">The client has been disposed.</exception>
     public Task EnsureLoadedAsync(CancellationToken cancellationToken = default) => _host.GetAsync(cancellationToken);
+
+    /// <summary>Loads the model as <see cref="EnsureLoadedAsync(CancellationToken)"/> does, and says how far it is.</summary>
+    /// <param name="progress">Told at once how far the loading is, and of every step until this call ends, on the thread that loads; null for nobody.</param>
+    /// <param name="cancellationToken">Ends the waiting; the loading goes on, as others may wait for it.</param>
+    public async Task EnsureLoadedAsync(IProgress<ModelLoadingProgress>? progress, CancellationToken cancellationToken = default)
+    {
+        if (progress is not null)
+            _host.Progress.Add(progress);
+        try
+        {
+            await EnsureLoadedAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (progress is not null)
+                _host.Progress.Remove(progress);
+        }
+    }
 
     /// <inheritdoc/>
     /// <exception cref="NotSupportedException">An option or a content cannot be honoured; the message names it.</exception>
@@ -133,33 +167,42 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
     }
 
     /// <summary>Ends all requests and gives model and cache back.</summary>
-    public void Dispose() => _host.DisposeAsync().AsTask().GetAwaiter().GetResult();
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     /// <summary>Ends all requests and gives model and cache back.</summary>
-    public ValueTask DisposeAsync() => _host.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _host.DisposeAsync().ConfigureAwait(false);
+        _telemetry.Dispose();
+    }
 
     private async Task<ChatResponse> AnswerAsync(ChatMessage[] messages, ChatOptions? options, CancellationToken cancellationToken)
     {
-        AnswerStream answer = await PrepareAsync(messages, options, cancellationToken).ConfigureAwait(false);
         List<ChatResponseUpdate> updates = [];
-        await foreach (ChatResponseUpdate update in answer.ReadAsync(cancellationToken).ConfigureAwait(false))
+        await foreach (ChatResponseUpdate update in StreamAsync(messages, options, cancellationToken).ConfigureAwait(false))
             updates.Add(update);
-        LogAnswer(answer);
         ChatResponse response = updates.ToChatResponse();
-        response.RawRepresentation = answer.Result;
+        response.RawRepresentation = updates[^1].RawRepresentation;
         return response;
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
         ChatMessage[] messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        AnswerStream answer = await PrepareAsync(messages, options, cancellationToken).ConfigureAwait(false);
-        await foreach (ChatResponseUpdate update in answer.ReadAsync(cancellationToken).ConfigureAwait(false))
-            yield return update;
-        LogAnswer(answer);
+        using RequestTrace trace = _telemetry.Start(options, ModelId);
+        AnswerStream answer = await trace.Guard(PrepareAsync(messages, options, cancellationToken)).ConfigureAwait(false);
+        IAsyncEnumerator<ChatResponseUpdate> updates = answer.ReadAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
+        await using (updates.ConfigureAwait(false))
+        {
+            while (await trace.Guard(updates.MoveNextAsync()).ConfigureAwait(false))
+            {
+                trace.Note(updates.Current);
+                yield return updates.Current;
+            }
+        }
     }
 
-    private async Task<AnswerStream> PrepareAsync(ChatMessage[] messages, ChatOptions? options, CancellationToken cancellationToken)
+    private async ValueTask<AnswerStream> PrepareAsync(ChatMessage[] messages, ChatOptions? options, CancellationToken cancellationToken)
     {
         ServedModel served = await _host.GetAsync(cancellationToken).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
@@ -168,11 +211,5 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
         RequestSettings settings = _reader.Read(options, defaults, prompts.Traits);
         BuiltPrompt prompt = prompts.Build(messages, settings.Instructions, settings.Thinking);
         return new AnswerStream(served, prompt, settings, ModelId, _clock.GetUtcNow());
-    }
-
-    private void LogAnswer(AnswerStream answer)
-    {
-        if (answer.Result is { } result)
-            Log.Answered(_logger, answer.ResponseId, result.PromptTokens, result.CachedTokens, result.OutputTokens, result.Kvs.Evicted, result.Elapsed.TotalSeconds);
     }
 }

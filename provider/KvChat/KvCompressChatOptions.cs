@@ -49,6 +49,11 @@ public sealed class KvCompressChatOptions
     /// <summary>Worker threads; 0 for one per processor that the process may use.</summary>
     public int Threads { get; set; }
 
+    /// <summary>
+    /// Whether a host starts without waiting for its model, which is then loaded in the background; health checks say when it is there, and requests wait for it. Otherwise the host is not up before the model is.
+    /// </summary>
+    public bool LoadInBackground { get; set; }
+
     /// <summary>How activations enter quantised matrix products.</summary>
     public ActivationPrecision Activations { get; set; }
 

@@ -20,6 +20,15 @@ internal static partial class Log
     [LoggerMessage(5, LogLevel.Debug, "Answer {ResponseId}: {PromptTokens} prompt tokens, {CachedTokens} of them cached, {OutputTokens} answer tokens, {EvictedKvs} KVs evicted, {Seconds:0.00} s.")]
     public static partial void Answered(ILogger logger, string responseId, int promptTokens, int cachedTokens, int outputTokens, long evictedKvs, double seconds);
 
+    [LoggerMessage(8, LogLevel.Warning, "A listener to the loading's progress failed and is not told any more.")]
+    public static partial void ListenerFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(9, LogLevel.Warning, "A request was refused because {Queued} wait already; a place is likely to be free in {Seconds:0.0} s.")]
+    public static partial void QueueFull(ILogger logger, int queued, double seconds);
+
+    [LoggerMessage(10, LogLevel.Error, "A request failed.")]
+    public static partial void RequestFailed(ILogger logger, Exception error);
+
     [LoggerMessage(6, LogLevel.Warning, "ChatOptions.AdditionalProperties[\"{Name}\"] means nothing to this client and has no effect.")]
     public static partial void ForeignProperty(ILogger logger, string name);
 

@@ -56,6 +56,16 @@ public sealed class ReadmeSamples
     }
 
     [Fact]
+    public void Health()
+    {
+        var services = new ServiceCollection();
+        services.AddKvCompressChatClient(o => o.LoadInBackground = true);
+        services.AddHealthChecks().AddKvChat(tags: ["ready"], configure: o => o.FullPoolLimit = TimeSpan.FromMinutes(1));
+        using ServiceProvider provider = services.AddLogging().BuildServiceProvider();
+        Assert.NotNull(provider.GetRequiredService<Microsoft.Extensions.Diagnostics.HealthChecks.HealthCheckService>());
+    }
+
+    [Fact]
     public void Plain_options()
     {
         ChatOptions plain = new()

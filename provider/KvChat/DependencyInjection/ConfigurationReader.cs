@@ -29,6 +29,7 @@ internal sealed class ConfigurationReader(string optionsName)
         [nameof(KvCompressChatOptions.PageTokens)] = static (o, r, v) => o.PageTokens = r.Integer(v),
         [nameof(KvCompressChatOptions.StepTokens)] = static (o, r, v) => o.StepTokens = r.Integer(v),
         [nameof(KvCompressChatOptions.HoldFinishedSequences)] = static (o, r, v) => o.HoldFinishedSequences = r.Boolean(v),
+        [nameof(KvCompressChatOptions.LoadInBackground)] = static (o, r, v) => o.LoadInBackground = r.Boolean(v),
         [nameof(KvCompressChatOptions.Threads)] = static (o, r, v) => o.Threads = r.Integer(v),
         [nameof(KvCompressChatOptions.Activations)] = static (o, r, v) => o.Activations = r.Word<ActivationPrecision>(v),
         [nameof(KvCompressChatOptions.ChatTemplate)] = static (o, r, v) => o.ChatTemplate = r.Text(v),

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using KvChat;
 using KvChat.DependencyInjection;
 using KvChat.Loading;
@@ -14,7 +15,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>
 /// Registers <see cref="KvCompressChatClient"/>: as a singleton under its own type, and as <see cref="IChatClient"/>, which forwards to it and may be wrapped.
 /// Options are checked when the host starts, which also loads the model; where no host runs, the first request loads it. A <see cref="ModelLocator"/> that is registered
-/// finds the model, such as one with a cache folder of its own.
+/// finds the model, such as one with a cache folder of its own; an <see cref="IProgress{T}"/> of <see cref="ModelLoadingProgress"/> that is registered is told how the host's loading goes.
 /// </summary>
 public static class KvCompressChatServiceCollectionExtensions
 {
@@ -72,7 +73,7 @@ public static class KvCompressChatServiceCollectionExtensions
             return services; // a second call adds settings to the client that is there
         services.AddSingleton(provider => Create(provider, name));
         services.AddSingleton<IChatClient>(static provider => provider.GetRequiredService<KvCompressChatClient>());
-        services.AddSingleton<IHostedService>(static provider => new ModelLoadingService(provider.GetRequiredService<KvCompressChatClient>()));
+        services.AddSingleton<IHostedService>(static provider => Loading(provider, provider.GetRequiredService<KvCompressChatClient>()));
         return services;
     }
 
@@ -84,7 +85,7 @@ public static class KvCompressChatServiceCollectionExtensions
             return services;
         services.AddKeyedSingleton(serviceKey, (provider, _) => Create(provider, name));
         services.AddKeyedSingleton<IChatClient>(serviceKey, static (provider, key) => provider.GetRequiredKeyedService<KvCompressChatClient>(key));
-        services.AddSingleton<IHostedService>(provider => new ModelLoadingService(provider.GetRequiredKeyedService<KvCompressChatClient>(serviceKey)));
+        services.AddSingleton<IHostedService>(provider => Loading(provider, provider.GetRequiredKeyedService<KvCompressChatClient>(serviceKey)));
         return services;
     }
 
@@ -104,5 +105,10 @@ public static class KvCompressChatServiceCollectionExtensions
         provider.GetRequiredService<IOptionsMonitor<KvCompressChatOptions>>().Get(name),
         provider.GetService<ILoggerFactory>(),
         provider.GetService<TimeProvider>() ?? TimeProvider.System,
-        provider.GetService<ModelLocator>());
+        provider.GetService<ModelLocator>(),
+        provider.GetService<IMeterFactory>(),
+        name);
+
+    private static ModelLoadingService Loading(IServiceProvider provider, KvCompressChatClient client) =>
+        new(client, provider.GetService<IProgress<ModelLoadingProgress>>());
 }

@@ -9,8 +9,12 @@ internal sealed class ModelHost(KvCompressChatOptions options, ModelLocator loca
 {
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _disposing = new();
+    private readonly LoadingReporter _progress = new(options.Model, logger);
     private Task<ServedModel>? _loading;
     private Task? _disposal;
+
+    /// <summary>How far the loading is.</summary>
+    public LoadingReporter Progress => _progress;
 
     /// <summary>The model, if it has been loaded.</summary>
     public ServedModel? Current
@@ -72,49 +76,23 @@ internal sealed class ModelHost(KvCompressChatOptions options, ModelLocator loca
     private ServedModel Load()
     {
         Log.Loading(logger, options.Model);
+        _progress.Enter(ModelLoadingStage.Locating);
         long start = Stopwatch.GetTimestamp();
         try
         {
             // This thread does nothing else: it may wait for a download.
-            LocatedModel located = locator.LocateAsync(options.Model, new LoggedDownload(logger), _disposing.Token).GetAwaiter().GetResult();
-            ServedModel served = ServedModel.Load(located, options, clock, new LoggedProgress(logger, options.Model), _disposing.Token);
+            LocatedModel located = locator.LocateAsync(options.Model, _progress, _disposing.Token).GetAwaiter().GetResult();
+            _progress.Enter(ModelLoadingStage.Reading);
+            ServedModel served = ServedModel.Load(located, options, clock, _progress, _disposing.Token);
             Log.Loaded(logger, served.Model.Name, Stopwatch.GetElapsedTime(start).TotalSeconds, served.Engine.GetStatistics().CacheBytes, served.Engine.ContextTokens);
+            _progress.Enter(ModelLoadingStage.Ready);
             return served;
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {
             Log.LoadingFailed(logger, options.Model, error);
+            _progress.Enter(ModelLoadingStage.Failed, error);
             throw;
-        }
-    }
-
-    /// <summary>Writes every tenth part of a download to the log.</summary>
-    private sealed class LoggedDownload(ILogger logger) : IProgress<ModelDownloadProgress>
-    {
-        private int _tenths = -1;
-
-        public void Report(ModelDownloadProgress value)
-        {
-            int tenths = (int)(10.0 * value.Bytes / value.TotalBytes);
-            if (tenths <= _tenths)
-                return;
-            _tenths = tenths;
-            Log.DownloadProgress(logger, value.File, tenths * 10, value.TotalBytes);
-        }
-    }
-
-    /// <summary>Writes every tenth part to the log, in the loading thread itself.</summary>
-    private sealed class LoggedProgress(ILogger logger, string model) : IProgress<double>
-    {
-        private int _tenths;
-
-        public void Report(double value)
-        {
-            int tenths = (int)(value * 10);
-            if (tenths <= _tenths)
-                return;
-            _tenths = tenths;
-            Log.LoadingProgress(logger, model, tenths * 10);
         }
     }
 }

@@ -54,6 +54,17 @@ public sealed record EngineStatistics
     /// <summary>How often memory pressure compressed a request.</summary>
     public required long PressureCompressions { get; init; }
 
+    /// <summary>Time that was spent on choosing and moving KVs so far.</summary>
+    public TimeSpan CompressionTime { get; init; }
+
+    /// <summary>
+    /// Whether requests wait, or gave their pages up, because the pool had none for them; true until none does any more. Held sequences do not fill the pool: they go first.
+    /// </summary>
+    public bool IsPoolFull { get; init; }
+
+    /// <summary>How often the pool has become full; who finds it full twice with the same count has found it full all the time between.</summary>
+    public long PoolFullPeriods { get; init; }
+
     /// <summary>Whether the engine's loop has ended by an error; no request is served any more.</summary>
     public required bool IsFaulted { get; init; }
 }

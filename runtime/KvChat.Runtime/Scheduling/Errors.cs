@@ -15,6 +15,9 @@ public sealed class KvCapacityException(string what, long needed, long available
 public sealed class KvQueueFullException(int queued, TimeSpan retryAfter)
     : Exception($"{queued} requests are waiting already; try again in {retryAfter.TotalSeconds:0.#} s, or raise MaxQueuedRequests.")
 {
+    /// <summary>Requests that wait.</summary>
+    public int Queued { get; } = queued;
+
     /// <summary>When a place is likely to be free.</summary>
     public TimeSpan RetryAfter { get; } = retryAfter;
 }

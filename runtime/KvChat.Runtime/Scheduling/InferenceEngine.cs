@@ -16,10 +16,10 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
     private readonly SemaphoreSlim _wake = new(0);
     private readonly Thread _loop;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private EngineStatistics _statistics;
+    private readonly Lock _statisticsGate = new();
+    private EngineCounters _statistics;
     private volatile Exception? _fault;
     private volatile bool _disposing;
-    private volatile bool _statisticsWanted;
     private int _queued;
     private double _secondsPerRequest = 1;
 
@@ -34,7 +34,7 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
         Model = model;
         _options = options;
         _scheduler = new Scheduler(model, options);
-        _statistics = _scheduler.Statistics(faulted: false);
+        _statistics = _scheduler.Counters();
         _loop = new Thread(Loop) { IsBackground = true, Name = "KvChat engine" };
         _loop.Start();
     }
@@ -82,8 +82,10 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
     /// <summary>What the engine is doing: a snapshot that is at most a step old.</summary>
     public EngineStatistics GetStatistics()
     {
-        _statisticsWanted = true;
-        return Volatile.Read(ref _statistics);
+        EngineCounters counters;
+        lock (_statisticsGate)
+            counters = _statistics;
+        return counters.ToStatistics(_fault is not null);
     }
 
     /// <summary>Ends every request and gives the pool's memory back.</summary>
@@ -129,10 +131,7 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
             while (!_disposing)
             {
                 if (!_scheduler.HasWork && _submitted.IsEmpty)
-                {
-                    PublishStatistics();
                     _wake.Wait();
-                }
 
                 while (_wake.Wait(0))
                 {
@@ -141,8 +140,7 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
                 Take();
                 _scheduler.Step();
                 Volatile.Write(ref _queued, _scheduler.WaitingCount + _submitted.Count);
-                if (_statisticsWanted)
-                    PublishStatistics();
+                PublishStatistics();
             }
         }
         catch (Exception error)
@@ -153,14 +151,15 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
 
         _ended.TrySetResult();
         FailSubmitted();
-        _statistics = _scheduler.Statistics(_fault is not null);
+        PublishStatistics();
         _scheduler.Dispose();
     }
 
     private void PublishStatistics()
     {
-        _statisticsWanted = false;
-        Volatile.Write(ref _statistics, _scheduler.Statistics(faulted: false));
+        EngineCounters counters = _scheduler.Counters();
+        lock (_statisticsGate)
+            _statistics = counters;
     }
 
     private void Take()

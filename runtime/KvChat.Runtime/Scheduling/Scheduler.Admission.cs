@@ -59,7 +59,8 @@ internal sealed partial class Scheduler
     /// Starts waiting requests in the order of their arrival, each when the pages that its prompt takes are there beside those that are promised already.
     /// Prompts are read one after another rather than side by side, so that few of them hold more than their budget at a time.
     /// </summary>
-    private void Admit()
+    /// <returns>False where one waits because the pool has no pages for it.</returns>
+    private bool Admit()
     {
         while (_waiting.Count > 0 && _running.Count < _options.MaxSequences && UnreadTokens() < _options.StepTokens && !AnySwapped())
         {
@@ -70,7 +71,7 @@ internal sealed partial class Scheduler
             long needed = Math.Max(whole - given, Shape.TotalKvHeads) + PromisedPages();
             MakeFree(needed, match);
             if (_pool.FreePages < needed && _running.Count > 0)
-                return;
+                return false;
             _waiting.Dequeue();
             if (match is not null)
                 _held.Give(match, session);
@@ -80,6 +81,18 @@ internal sealed partial class Scheduler
             _cachedTokens += session.Cached;
             _running.Add(session);
         }
+
+        return !AnySwapped();
+    }
+
+    /// <summary>
+    /// Keeps whether the pool is full. Once it is, it stays so until nobody waits: while one prompt is read the next is not looked at, which says nothing about pages.
+    /// </summary>
+    private void NoteFull(bool isShort)
+    {
+        if (isShort && !_isFull)
+            _fullPeriods++;
+        _isFull = isShort || (_isFull && _waiting.Count > 0);
     }
 
     /// <summary>

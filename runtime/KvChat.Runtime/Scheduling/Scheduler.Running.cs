@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using KvChat.Kernels;
 using KvChat.Runtime.Compression;
 
@@ -145,8 +146,12 @@ internal sealed partial class Scheduler
 
     private CompressionReport Compress(Session session, KvCompression settings, int seen)
     {
+        long start = Stopwatch.GetTimestamp();
         if (!_compressor.TryCompress(session.Cache!, settings, session.Request.Spans, seen, session.History, out CompressionReport report))
             throw new InvalidOperationException("A sequence that observes shares pages.");
+        long ticks = Stopwatch.GetTimestamp() - start;
+        _compressionTicks += ticks;
+        session.CompressionTicks += ticks;
         _evicted += report.Evicted;
         session.IsCompressed |= report.Evicted > 0;
         if (!settings.IsOff)

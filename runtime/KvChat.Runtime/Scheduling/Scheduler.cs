@@ -28,8 +28,9 @@ internal sealed partial class Scheduler : IDisposable
     private readonly int[] _tokens, _logitRows;
     private readonly float[] _logits;
     private readonly int _pageTokens;
-    private long _ages, _steps, _promptTokens, _cachedTokens, _generated, _evicted, _preemptions, _pressure;
+    private long _ages, _steps, _promptTokens, _cachedTokens, _generated, _evicted, _preemptions, _pressure, _compressionTicks, _fullPeriods;
     private int _peakRunning;
+    private bool _isFull;
 
     public Scheduler(TransformerModel model, EngineOptions options)
     {
@@ -80,7 +81,7 @@ internal sealed partial class Scheduler : IDisposable
     {
         DropCancelled();
         Resume();
-        Admit();
+        NoteFull(isShort: !Admit());
         Plan();
         Reserve();
         if (_pieces.Count == 0)
@@ -106,26 +107,42 @@ internal sealed partial class Scheduler : IDisposable
     /// <summary>Proves that every page is free or owned by exactly the tables that count it.</summary>
     public void Audit() => PoolAudit.Check(_pool, [.. _running.Where(static s => s.Cache is not null).Select(static s => s.Cache!), .. _held.Caches]);
 
-    public EngineStatistics Statistics(bool faulted) => new()
+    /// <summary>What is going on now; allocates nothing.</summary>
+    public EngineCounters Counters()
     {
-        TotalPages = _pool.PageCount,
-        FreePages = _pool.FreePages,
-        BytesPerPage = _pool.BytesPerPage,
-        Running = _running.Count,
-        Reading = _running.Count(static s => s.IsReadingPrompt && s.Swapped is null),
-        Preempted = _running.Count(static s => s.Swapped is not null),
-        Waiting = _waiting.Count,
-        Held = _held.Count,
-        PeakRunning = _peakRunning,
-        Steps = _steps,
-        PromptTokens = _promptTokens,
-        CachedPromptTokens = _cachedTokens,
-        GeneratedTokens = _generated,
-        KvsEvicted = _evicted,
-        Preemptions = _preemptions,
-        PressureCompressions = _pressure,
-        IsFaulted = faulted,
-    };
+        int reading = 0, preempted = 0;
+        foreach (Session session in _running)
+        {
+            reading += session.IsReadingPrompt && session.Swapped is null ? 1 : 0;
+            preempted += session.Swapped is not null ? 1 : 0;
+        }
+
+        return new EngineCounters
+        {
+            TotalPages = _pool.PageCount,
+            FreePages = _pool.FreePages,
+            BytesPerPage = _pool.BytesPerPage,
+            Running = _running.Count,
+            Reading = reading,
+            Preempted = preempted,
+            Waiting = _waiting.Count,
+            Held = _held.Count,
+            PeakRunning = _peakRunning,
+            Steps = _steps,
+            PromptTokens = _promptTokens,
+            CachedTokens = _cachedTokens,
+            GeneratedTokens = _generated,
+            Evicted = _evicted,
+            Preemptions = _preemptions,
+            PressureCompressions = _pressure,
+            CompressionTicks = _compressionTicks,
+            IsFull = _isFull,
+            FullPeriods = _fullPeriods,
+        };
+    }
+
+    /// <summary>The same for callers.</summary>
+    public EngineStatistics Statistics(bool faulted) => Counters().ToStatistics(faulted);
 
     public void Dispose()
     {

@@ -5,6 +5,12 @@ internal sealed class ManualClock : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<Timer> _timers = [];
+    private long _advanced;
+
+    public override long GetTimestamp() => base.GetTimestamp() + Volatile.Read(ref _advanced);
+
+    /// <summary>Lets time pass at once; timers do not hear of it.</summary>
+    public void Advance(TimeSpan time) => Interlocked.Add(ref _advanced, (long)(time.TotalSeconds * TimestampFrequency));
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {

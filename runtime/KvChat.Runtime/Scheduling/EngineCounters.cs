@@ -1,0 +1,35 @@
+using System.Diagnostics;
+
+namespace KvChat.Runtime.Scheduling;
+
+/// <summary>What <see cref="EngineStatistics"/> is made of: the loop leaves one after every step, which allocates nothing.</summary>
+internal struct EngineCounters
+{
+    public int TotalPages, FreePages, BytesPerPage, Running, Reading, Preempted, Waiting, Held, PeakRunning;
+    public long Steps, PromptTokens, CachedTokens, GeneratedTokens, Evicted, Preemptions, PressureCompressions, CompressionTicks, FullPeriods;
+    public bool IsFull;
+
+    public readonly EngineStatistics ToStatistics(bool faulted) => new()
+    {
+        TotalPages = TotalPages,
+        FreePages = FreePages,
+        BytesPerPage = BytesPerPage,
+        Running = Running,
+        Reading = Reading,
+        Preempted = Preempted,
+        Waiting = Waiting,
+        Held = Held,
+        PeakRunning = PeakRunning,
+        Steps = Steps,
+        PromptTokens = PromptTokens,
+        CachedPromptTokens = CachedTokens,
+        GeneratedTokens = GeneratedTokens,
+        KvsEvicted = Evicted,
+        Preemptions = Preemptions,
+        PressureCompressions = PressureCompressions,
+        CompressionTime = Stopwatch.GetElapsedTime(0, CompressionTicks),
+        IsPoolFull = IsFull,
+        PoolFullPeriods = FullPeriods,
+        IsFaulted = faulted,
+    };
+}
