@@ -9,6 +9,9 @@ internal sealed record ConstraintOptions
     /// </summary>
     public bool IntegersWithPoint { get; init; }
 
+    /// <summary>In which order properties are written. The schema's by default: a model is led through it, and finds nothing left out behind it.</summary>
+    public PropertyOrder PropertyOrder { get; init; }
+
     /// <summary>Constraints that are remembered, by content; the oldest use is forgotten first.</summary>
     public int CachedConstraints { get; init; } = 64;
 

@@ -7,6 +7,7 @@ using KvChat.Evaluation.Questions;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Models.Gguf;
 using KvChat.Runtime.Text;
+using KvChat.StructuredOutput;
 using KvChat.StructuredOutput.Masks;
 
 namespace KvChat.Evaluation.Schemas;
@@ -29,8 +30,10 @@ public static class JsonSchemaCommand
         var errors = new Option<FileInfo?>("--errors") { Description = "where each schema goes with its verdict, its times and the error, as JSON lines" };
         var only = new Option<string?>("--only") { Description = "names of files must contain this" };
         var every = new Option<int>("--every") { DefaultValueFactory = _ => 1, Description = "take each N-th file only" };
+        var order = new Option<string>("--order") { DefaultValueFactory = _ => "any", Description = "properties in any order, as JSON schema has it, or in the schema's, as answers are written by default" };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => 1, Description = "schemas at once; more than one makes the times worse" };
         var timeout = new Option<int>("--timeout-seconds") { DefaultValueFactory = _ => 900, Description = "most seconds for one schema, as in MaskBench" };
+        order.AcceptOnlyFromAmong("any", "schema");
         data.AcceptExistingOnly();
         model.AcceptExistingOnly();
         foreach (Option<int> option in (Option<int>[])[every, threads, timeout])
@@ -42,10 +45,11 @@ public static class JsonSchemaCommand
             });
         }
 
-        var command = new Command("json-schema", "Schemas and instances of MaskBench: what compiles, what is judged rightly, and what masks cost.") { data, model, json, errors, only, every, threads, timeout };
+        var command = new Command("json-schema", "Schemas and instances of MaskBench: what compiles, what is judged rightly, and what masks cost.") { data, model, json, errors, only, every, order, threads, timeout };
         command.SetAction((parsed, token) => RunAsync(
             Files(parsed.GetValue(data)!, parsed.GetValue(only) ?? "", parsed.GetValue(every)),
             parsed.GetValue(model)!,
+            new ConstraintOptions { PropertyOrder = parsed.GetValue(order) == "any" ? PropertyOrder.Any : PropertyOrder.Schema },
             parsed.GetValue(threads),
             TimeSpan.FromSeconds(parsed.GetValue(timeout)),
             parsed.GetValue(json),
@@ -57,7 +61,7 @@ public static class JsonSchemaCommand
     private static string[] Files(DirectoryInfo data, string only, int every) =>
         [.. data.EnumerateFiles("*.json").Select(f => f.FullName).Where(f => Path.GetFileName(f).Contains(only, StringComparison.Ordinal)).Order(StringComparer.Ordinal).Where((_, i) => i % every == 0)];
 
-    private static async Task<int> RunAsync(string[] files, FileInfo model, int threads, TimeSpan limit, FileInfo? json, FileInfo? errors, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(string[] files, FileInfo model, ConstraintOptions options, int threads, TimeSpan limit, FileInfo? json, FileInfo? errors, CancellationToken cancellationToken)
     {
         Tokenizer tokenizer;
         try
@@ -77,7 +81,7 @@ public static class JsonSchemaCommand
             return 2;
         }
 
-        var runner = new SchemaRunner(tokenizer, new TokenMasker(tokenizer), limit);
+        var runner = new SchemaRunner(tokenizer, new TokenMasker(tokenizer), options, limit);
         var outcomes = new ConcurrentQueue<SchemaOutcome>();
         var progress = new ProgressLine("json-schema", files.Length);
         Parallel.ForEach(files, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellationToken }, path =>

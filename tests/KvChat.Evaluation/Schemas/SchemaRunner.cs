@@ -7,7 +7,7 @@ using KvChat.StructuredOutput.Masks;
 namespace KvChat.Evaluation.Schemas;
 
 /// <summary>Compiles schemas and follows their instances token by token, as an answer under the schema would go. Safe for concurrent use.</summary>
-internal sealed class SchemaRunner(Tokenizer tokenizer, TokenMasker masker, TimeSpan limit)
+internal sealed class SchemaRunner(Tokenizer tokenizer, TokenMasker masker, ConstraintOptions options, TimeSpan limit)
 {
     private static readonly JsonDocumentOptions s_deep = new() { MaxDepth = 1_000 };
 
@@ -31,7 +31,7 @@ internal sealed class SchemaRunner(Tokenizer tokenizer, TokenMasker masker, Time
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path), s_deep);
             JsonElement schema = document.RootElement.GetProperty("schema");
             long start = Stopwatch.GetTimestamp();
-            Constraint constraint = new ConstraintCompiler().FromJsonSchema(schema);
+            Constraint constraint = new ConstraintCompiler(options).FromJsonSchema(schema);
             compile = Microseconds(start);
             first = compile + FirstMask(constraint, masks, document.RootElement.GetProperty("tests"), out SchemaVerdict verdict, out string? detail);
             return new SchemaOutcome(file, verdict, detail, first, compile, masks);

@@ -22,6 +22,8 @@ internal sealed record NumberRange
 
     public IReadOnlyList<JsonDecimal> MultiplesOf { get; init; } = [];
 
+    public IReadOnlyList<JsonDecimal> NoMultiplesOf { get; init; } = [];
+
     public IReadOnlyList<JsonDecimal> Excluded { get; init; } = [];
 
     /// <summary>Whether an integer may be written as 1.0 where fractions are not wanted.</summary>
@@ -30,7 +32,7 @@ internal sealed record NumberRange
     /// <summary>Whether every number that is wanted is a multiple anyway, as integers are of 0.5.</summary>
     public bool HasOnlyMultiplesOf(JsonDecimal divisor) => !Fractions && new JsonDecimal(BigInteger.One, 0).IsMultipleOf(divisor);
 
-    public bool IsUnlimited => Min is null && Max is null && MultiplesOf.All(HasOnlyMultiplesOf) && Excluded.Count == 0 && Integers;
+    public bool IsUnlimited => Min is null && Max is null && MultiplesOf.All(HasOnlyMultiplesOf) && NoMultiplesOf.Count == 0 && Excluded.Count == 0 && Integers;
 }
 
 /// <summary>
@@ -62,7 +64,9 @@ internal sealed class NumberLanguage
         var builder = new NumberLanguage();
         CharDfa dfa = DfaBuilder.Build(builder.f, builder.Language(range));
         foreach (JsonDecimal multiple in range.MultiplesOf.Where(m => !range.HasOnlyMultiplesOf(m)))
-            dfa = DfaOperations.Intersect(dfa, Multiples(multiple));
+            dfa = DfaOperations.Intersect(dfa, Multiples(multiple, true));
+        foreach (JsonDecimal multiple in range.NoMultiplesOf)
+            dfa = DfaOperations.Intersect(dfa, Multiples(multiple, false));
         return dfa;
     }
 
@@ -148,10 +152,10 @@ internal sealed class NumberLanguage
     }
 
     /// <summary>
-    /// Texts of multiples of <c>a / 10^k</c>: the number times 10^k must leave no remainder by a. A state is the remainder so far and how many digits
-    /// stand after the point; after k of them only zeros may follow.
+    /// Texts of multiples of <c>a / 10^k</c>, or of all other numbers: the number times 10^k must leave no remainder by a. A state is the remainder so
+    /// far and how many digits stand after the point; after k of them only zeros may follow in a multiple, and anything else leads to a last state.
     /// </summary>
-    private static CharDfa Multiples(JsonDecimal multiple)
+    private static CharDfa Multiples(JsonDecimal multiple, bool wanted)
     {
         BigInteger divisor = BigInteger.Abs(multiple.Unscaled);
         int k = multiple.Scale;
@@ -164,17 +168,24 @@ internal sealed class NumberLanguage
         List<int[]> rows = [];
         List<bool> accepts = [];
         int At(int digitsAfter, int remainder) => 1 + ((digitsAfter + 1) * a) + remainder;
+        int beyond = wanted ? -1 : 1 + ((k + 2) * a);
         for (int s = 0; s < 1 + ((k + 2) * a); s++)
         {
             int after = s == 0 ? -1 : ((s - 1) / a) - 1, remainder = s == 0 ? 0 : (s - 1) % a;
             var row = new int[12];
             for (int d = 0; d < 10; d++)
-                row[d] = after == k ? (d == 0 ? s : -1) : At(after < 0 ? -1 : after + 1, (int)(((remainder * 10L) + d) % a));
+                row[d] = after == k ? (d == 0 ? s : beyond) : At(after < 0 ? -1 : after + 1, (int)(((remainder * 10L) + d) % a));
             row[10] = s == 0 || after >= 0 ? -1 : At(0, remainder);
             row[11] = s == 0 ? 0 : -1;
             rows.Add(row);
             BigInteger scaled = remainder * BigInteger.Pow(10, k - Math.Max(0, after));
-            accepts.Add(s != 0 && (scaled % a).IsZero);
+            accepts.Add(s != 0 && (scaled % a).IsZero == wanted);
+        }
+
+        if (!wanted)
+        {
+            rows.Add([.. Enumerable.Repeat(beyond, 10), -1, -1]);
+            accepts.Add(true);
         }
 
         return DfaBuilder.Trim(starts, classes, 12, rows, accepts);

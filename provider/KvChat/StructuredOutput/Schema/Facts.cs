@@ -16,6 +16,9 @@ internal sealed record ContainsRule(SchemaNode Node, Claim Item, int Min, int Ma
 /// <summary>Claims about the values of properties: by name, by pattern of the name, and for those that neither speaks of.</summary>
 internal sealed record PropertyRule(SchemaNode Node, IReadOnlyDictionary<string, Claim> Named, IReadOnlyList<(string Pattern, Claim Value)> Patterns, Claim? Others);
 
+/// <summary>That there is a property whose name is none of some, matches patterns or does not, and satisfies a claim, and whose value satisfies another.</summary>
+internal sealed record WitnessRule(SchemaNode Node, string Keyword, IReadOnlySet<string> NotNamed, IReadOnlyList<(string Pattern, bool Matches)> Patterns, Claim? Name, Claim Value);
+
 /// <summary>
 /// What must hold of a value all at once: a conjunction of simple keywords, with no choice left. It is filled while a
 /// <see cref="ClaimExpander"/> reads schemas, and copied where ways part.
@@ -69,6 +72,8 @@ internal sealed class Facts
 
     public List<Claim> PropertyNames { get; private init; } = [];
 
+    public List<WitnessRule> Witnesses { get; private init; } = [];
+
     /// <summary>Whether nothing can satisfy them, as far as is plain.</summary>
     public bool IsContradictory => Types == JsonTypes.None || Values is { Count: 0 };
 
@@ -95,6 +100,7 @@ internal sealed class Facts
         Required = new HashSet<string>(Required, StringComparer.Ordinal),
         Properties = [.. Properties],
         PropertyNames = [.. PropertyNames],
+        Witnesses = [.. Witnesses],
     };
 
     public void Allow(IEnumerable<JsonElement> values)

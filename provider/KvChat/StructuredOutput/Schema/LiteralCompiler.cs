@@ -37,11 +37,11 @@ internal sealed class LiteralCompiler(ConstraintOptions options)
                 Rest = null,
                 Min = value.GetArrayLength(),
             }),
-            _ => new ObjectPiece(
-                [.. value.EnumerateObject().DistinctBy(p => p.Name).Select(p => new NamedProperty(JsonLexemes.Strings([p.Name]), One(node, value.GetProperty(p.Name), depth + 1), true))],
-                [],
-                0,
-                int.MaxValue),
+            _ => new ObjectPiece(new ObjectShape
+            {
+                Named = [.. value.EnumerateObject().DistinctBy(p => p.Name).Select(p => new NamedProperty(JsonLexemes.Strings([p.Name]), One(node, value.GetProperty(p.Name), depth + 1), true))],
+                Order = options.PropertyOrder,
+            }),
         };
     }
 }

@@ -33,6 +33,8 @@ internal sealed class NegativeReader
         reader.Choose("not", negative.ways);
     }
 
+    private static readonly IReadOnlySet<string> None = new HashSet<string>();
+
     private static Claim Yes(SchemaNode n) => new(n, true);
 
     private static Claim No(SchemaNode n) => new(n, false);
@@ -159,7 +161,7 @@ internal sealed class NegativeReader
                 if (node.Number(keyword, value) is { Scale: 0, Unscaled.IsOne: true })
                     Break(JsonTypes.Fraction, _ => { });
                 else
-                    Refuse(keyword, JsonTypes.Number);
+                    Break(JsonTypes.Number, f => f.Range = f.Range with { NoMultiplesOf = [.. f.Range.NoMultiplesOf, node.Number(keyword, value)] });
                 return true;
             default:
                 return false;
@@ -231,12 +233,16 @@ internal sealed class NegativeReader
                     BreakProperty(p.Name, document.Child(node, p.Value, keyword, p.Name));
                 break;
             case "patternProperties":
-                if (node.Map(keyword, value).EnumerateObject().Any(p => !document.Child(node, p.Value, keyword, p.Name).IsTrue))
-                    Refuse(keyword, JsonTypes.Object);
+                foreach (JsonProperty p in node.Map(keyword, value).EnumerateObject())
+                    Witness(keyword, None, [(p.Name, true)], null, No(document.Child(node, p.Value, keyword, p.Name)));
                 break;
-            case "additionalProperties" or "propertyNames":
+            case "additionalProperties":
+                PropertyRule rule = reader.ReadProperties();
+                Witness(keyword, rule.Named.Keys.ToHashSet(StringComparer.Ordinal), [.. rule.Patterns.Select(p => (p.Pattern, false))], null, No(reader.Child(keyword, value)));
+                break;
+            case "propertyNames":
                 if (!reader.Child(keyword, value).IsTrue)
-                    Refuse(keyword, JsonTypes.Object);
+                    Witness(keyword, None, [], No(reader.Child(keyword, value)), Yes(document.True));
                 break;
             case "required" when value.ValueKind == JsonValueKind.Array:
                 foreach (JsonElement name in value.EnumerateArray())
@@ -259,6 +265,13 @@ internal sealed class NegativeReader
             default:
                 break;
         }
+    }
+
+    /// <summary>There is a property of such a name and value.</summary>
+    private void Witness(string keyword, IReadOnlySet<string> notNamed, IReadOnlyList<(string Pattern, bool Matches)> patterns, Claim? name, Claim value)
+    {
+        if (!value.IsAbsurd)
+            Break(JsonTypes.Object, f => f.Witnesses.Add(new WitnessRule(node, keyword, notNamed, patterns, name, value)));
     }
 
     private void BreakProperty(string name, SchemaNode property)

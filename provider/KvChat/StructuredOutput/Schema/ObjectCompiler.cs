@@ -9,7 +9,7 @@ namespace KvChat.StructuredOutput.Schema;
 /// Objects out of facts: the named properties in the order in which schemas mention them, then others. Names of others are split by the
 /// patterns that they match, since each pattern brings its claims about the value.
 /// </summary>
-internal sealed class ObjectCompiler(SchemaCompiler compiler)
+internal sealed class ObjectCompiler(SchemaCompiler compiler, PropertyOrder order)
 {
     /// <summary>Most different patterns of names in one object: the names are split by every combination of them.</summary>
     private const int MostPatterns = 8;
@@ -19,25 +19,68 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler)
 
     private const int MostUnordered = 3;
 
-    private readonly Dictionary<string, Lexeme> keys = new(StringComparer.Ordinal);
+    /// <summary>Most ways in which the properties that negations ask for are named ones, over a whole schema.</summary>
+    private const int MostWitnessed = 2_000;
 
-    public Piece Compile(Facts facts)
+    private readonly Dictionary<string, Lexeme> keys = new(StringComparer.Ordinal);
+    private int witnessed;
+
+    public Piece Compile(Facts facts) => Compile(facts, null);
+
+    /// <param name="facts">What must hold.</param>
+    /// <param name="witness">What must hold of one of the properties that nothing names.</param>
+    private Piece Compile(Facts facts, WitnessRule? witness)
     {
+        if (facts.Witnesses.Count > 0)
+            return new Choice(WitnessWays(facts, witness));
         string[] unlisted = [.. facts.Required.Except(facts.Names, StringComparer.Ordinal)];
-        if (unlisted.Length is < 2 or > MostUnordered)
-            return Compile(facts, [.. facts.Names, .. unlisted]);
-        return new Choice([.. Orders(unlisted).Select(order => Compile(facts, [.. facts.Names, .. order]))]);
+        if (order == PropertyOrder.Any || unlisted.Length is < 2 or > MostUnordered)
+            return Compile(facts, [.. facts.Names, .. unlisted], witness);
+        return new Choice([.. Orders(unlisted).Select(names => Compile(facts, [.. facts.Names, .. names], witness))]);
     }
+
+    /// <summary>The property that a rule asks for is one of those that are named, or one that is not.</summary>
+    private List<Piece> WitnessWays(Facts facts, WitnessRule? witness)
+    {
+        WitnessRule rule = facts.Witnesses[0];
+        List<Piece> ways = [];
+        foreach (string name in NamesOf(facts, facts.Names.Concat(facts.Required)).Where(n => Covers(rule, n) && !ClaimsFor(facts, n).Exists(c => c.IsAbsurd)))
+        {
+            if (++witnessed > MostWitnessed)
+                throw rule.Node.Unsupported(rule.Keyword, $"its negation (by not, oneOf or if) spreads out into more than {MostWitnessed} ways");
+            Facts copy = facts.Copy();
+            copy.Witnesses.RemoveAt(0);
+            copy.Require(name);
+            copy.AboutProperty(rule.Node, name, rule.Value);
+            ways.Add(Compile(copy, witness));
+        }
+
+        Facts unnamed = facts.Copy();
+        unnamed.Witnesses.RemoveAt(0);
+        bool isClosed = facts.Properties.Exists(r => r.Patterns.Count == 0 && r.Others is { IsAbsurd: true });
+        if (isClosed)
+            return ways;
+        if (witness is not null)
+            throw rule.Node.Unsupported(rule.Keyword, "its negation (by not, oneOf or if) asks for several properties that the schema does not name");
+        ways.Add(Compile(unnamed, rule));
+        return ways;
+    }
+
+    private bool Covers(WitnessRule rule, string name) => !rule.NotNamed.Contains(name)
+        && rule.Patterns.All(p => StringLanguage.Matches(rule.Node, "patternProperties", p.Pattern, name) == p.Matches)
+        && (rule.Name is not { } claim || new SchemaValidator(compiler.Document).Satisfies(claim, JsonSerializer.SerializeToElement(name, StringContext.Default.String)));
 
     /// <summary>Names that only <c>required</c> or dependencies mention have no order of their own: a few may come in any.</summary>
     private static IEnumerable<IEnumerable<string>> Orders(string[] names) => names.Length == 0
         ? [[]]
         : names.SelectMany(first => Orders([.. names.Where(n => n != first)]).Select(rest => rest.Prepend(first)));
 
-    private ObjectPiece Compile(Facts facts, IEnumerable<string> inOrder)
+    private static string[] NamesOf(Facts facts, IEnumerable<string> inOrder) => [.. inOrder.Concat(facts.Properties.SelectMany(r => r.Named.Keys)).Distinct(StringComparer.Ordinal)];
+
+    private ObjectPiece Compile(Facts facts, IEnumerable<string> inOrder, WitnessRule? witness)
     {
         List<NamedProperty> named = [];
-        string[] names = [.. inOrder.Concat(facts.Properties.SelectMany(r => r.Named.Keys)).Distinct(StringComparer.Ordinal)];
+        string[] names = NamesOf(facts, inOrder);
         foreach (string name in names)
         {
             List<Claim> claims = ClaimsFor(facts, name);
@@ -47,14 +90,17 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler)
                 named.Add(new NamedProperty(Key(name), allowed ? compiler.Compile(claims) : new Choice(), required));
         }
 
-        List<NamedProperty> others = Others(facts, names);
+        List<NamedProperty> others = Others(facts, names, null);
         int max = facts.MaxProperties;
         if (others.Count == 0 && max >= named.Count)
             max = int.MaxValue;
         else if (max > MostCounted && max < int.MaxValue)
             max = MostCounted; // fewer objects than allowed, and none that is not
         CheckLeastCount(facts, others.Count > 0);
-        return StringLanguage.Guard(facts.MinPropertiesNode ?? compiler.NodeOf(facts), "maxProperties", () => new ObjectPiece(named, others, facts.MinProperties, max));
+        List<NamedProperty> witnesses = witness is null ? [] : Others(facts, names, witness);
+        if (witness is not null && witnesses.Count == 0)
+            witnesses.Add(new NamedProperty(Key(""), new Choice(), true)); // there can be none
+        return new ObjectPiece(new ObjectShape { Named = named, Others = others, Witnesses = witnesses, Min = facts.MinProperties, Max = max, Order = order });
     }
 
     /// <summary>
@@ -95,7 +141,8 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler)
     private bool IsNameAllowed(Facts facts, string name) => facts.PropertyNames.Count == 0
         || new SchemaValidator(compiler.Document).SatisfiesAll(facts.PropertyNames, JsonSerializer.SerializeToElement(name, StringContext.Default.String));
 
-    private List<NamedProperty> Others(Facts facts, string[] names)
+    /// <summary>Properties that nothing names; with a rule, those of them that satisfy it.</summary>
+    private List<NamedProperty> Others(Facts facts, string[] names, WitnessRule? witness)
     {
         string[] patterns = [.. facts.Properties.SelectMany(r => r.Patterns).Select(p => p.Pattern).Distinct(StringComparer.Ordinal)];
         SchemaNode? node = facts.Properties.Find(r => r.Patterns.Count > 0)?.Node;
@@ -105,15 +152,17 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler)
         List<Claim> plain = [.. facts.Properties.Select(r => r.Others).OfType<Claim>()];
         if (patterns.Length == 0 && plain.Exists(c => c.IsAbsurd))
             return others;
-        if (patterns.Length == 0 && names.Length == 0 && facts.PropertyNames.Count == 0)
+        if (patterns.Length == 0 && names.Length == 0 && facts.PropertyNames.Count == 0 && witness is null)
             return [new NamedProperty(JsonLexemes.AnyString, compiler.Compile(plain), false)];
 
         var factory = new LanguageFactory();
-        Language unnamed = factory.And(factory.Not(factory.Or([.. names.Select(factory.Text)])), AllowedNames(factory, facts));
+        Language unnamed = factory.And(factory.Not(factory.Or([.. names.Select(factory.Text)])), AllowedNames(factory, facts.PropertyNames), NamesOf(factory, witness));
         Language[] languages = [.. patterns.Select(p => StringLanguage.Pattern(factory, node!, "patternProperties", p))];
         for (int set = 0; set < 1 << patterns.Length; set++)
         {
             List<Claim> claims = ClaimsForSet(facts, patterns, set);
+            if (witness is not null)
+                claims.Add(witness.Value);
             if (claims.Exists(c => c.IsAbsurd))
                 continue;
             Language language = factory.And([unnamed, .. languages.Select((l, i) => (set >> i & 1) == 1 ? l : factory.Not(l))]);
@@ -139,12 +188,21 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler)
         return claims;
     }
 
-    private Language AllowedNames(LanguageFactory factory, Facts facts)
+    private Language NamesOf(LanguageFactory factory, WitnessRule? witness) => witness is null
+        ? factory.Everything
+        : factory.And(
+            [
+                factory.Not(factory.Or([.. witness.NotNamed.Select(factory.Text)])),
+                AllowedNames(factory, witness.Name is { } claim ? [claim] : []),
+                .. witness.Patterns.Select(p => StringLanguage.Pattern(factory, witness.Node, "patternProperties", p.Pattern) is var l && p.Matches ? l : factory.Not(l)),
+            ]);
+
+    private Language AllowedNames(LanguageFactory factory, List<Claim> claims)
     {
-        if (facts.PropertyNames.Count == 0)
+        if (claims.Count == 0)
             return factory.Everything;
         List<Language> ways = [];
-        foreach (Facts way in compiler.Expander.Expand(facts.PropertyNames))
+        foreach (Facts way in compiler.Expander.Expand(claims))
         {
             if (compiler.ValuesOf(way) is { } values)
                 ways.AddRange(values.Where(v => v.ValueKind == JsonValueKind.String).Select(v => factory.Text(v.GetString()!)));

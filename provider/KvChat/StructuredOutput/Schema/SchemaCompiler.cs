@@ -34,7 +34,7 @@ internal sealed class SchemaCompiler
         Expander = new ClaimExpander(document);
         Literals = new LiteralCompiler(options);
         arrays = new ArrayCompiler(this);
-        objects = new ObjectCompiler(this);
+        objects = new ObjectCompiler(this, options.PropertyOrder);
     }
 
     public SchemaDocument Document { get; }
