@@ -46,7 +46,28 @@ internal sealed class LengthWindow
     public bool MayEnd(int count) => count >= Min && count <= Max;
 
     /// <summary>Whether some text ends in time from a node between characters.</summary>
-    public bool CanFinish(ByteNode node, int count) => Bytes(((TextNode)node).State, count) < int.MaxValue;
+    public bool CanFinish(ByteNode node, int count) => CanFinish(((TextNode)node).State, count);
+
+    /// <summary>Whether some text ends in time from a state between characters.</summary>
+    public bool CanFinish(int state, int count)
+    {
+        if (isUniform)
+            return count <= Max;
+        // Some end is nearer than there are states; where the least length is reached it counts.
+        if (count >= Min && Max - (long)count >= Automaton.Dfa.StateCount)
+            return true;
+        int last = (int)Math.Min(bytes.Length - 1, (long)Max - count);
+        for (int k = Math.Max(0, Min - count); k <= last; k++)
+        {
+            if (bytes[k][state] < int.MaxValue)
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether a token of so many bytes cannot bring a text near the bounds, wherever in the automaton it stands.</summary>
+    public bool IsFar(int count, int tokenBytes) => count >= Min && (Max == LanguageFactory.Unbounded || Max - (long)count - tokenBytes >= (isUniform ? 0 : Automaton.Dfa.StateCount));
 
     /// <summary>Whether a character that has begun can be finished so that some text ends in time.</summary>
     public bool CanStartCharacter(ByteNode node, int count) => isUniform
@@ -58,6 +79,9 @@ internal sealed class LengthWindow
     {
         if (isUniform)
             return count > Max ? int.MaxValue : Math.Max(0, Min - count);
+        // The shortest way runs through no state twice.
+        if (count >= Min && Max - (long)count >= Automaton.Dfa.StateCount)
+            return Automaton.ShortestFrom(state);
         int least = int.MaxValue;
         int last = (int)Math.Min(bytes.Length - 1, (long)Max - count);
         for (int k = Math.Max(0, Min - count); k <= last; k++)

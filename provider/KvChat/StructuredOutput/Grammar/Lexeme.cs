@@ -36,6 +36,9 @@ internal sealed class Lexeme : Piece
         return Window.CanStartCharacter(next, count) ? next : null;
     }
 
+    /// <summary>The same without bounds on its length.</summary>
+    public Lexeme WithoutWindow() => Window is null ? this : new Lexeme(Start);
+
     public override void UpdateMinBytes()
     {
     }

@@ -61,6 +61,13 @@ internal sealed class Parser
             return MakeState(Expand(rest));
     }
 
+    /// <summary>The lexemes with which what follows can begin.</summary>
+    public Expansion LexemesOf(ParseStack? rest)
+    {
+        lock (gate)
+            return Expand(rest);
+    }
+
     private ParseState Step(ParseState state, byte value)
     {
         var found = new HashSet<ParseThread>();

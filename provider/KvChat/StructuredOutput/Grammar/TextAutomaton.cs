@@ -23,6 +23,9 @@ internal sealed class TextAutomaton
     private readonly Dictionary<(TextNodeKind, int, int, int, int), TextNode> nodes = [];
     private readonly int[] classBytes;
     private readonly int[] shortest;
+    private readonly TextNode?[] betweens;
+    private readonly ByteSet[] loops;
+    private readonly bool[] loopsKnown;
 
     /// <param name="dfa">The texts.</param>
     /// <param name="isQuoted">Whether they are written as JSON strings.</param>
@@ -32,6 +35,9 @@ internal sealed class TextAutomaton
         IsQuoted = isQuoted;
         classBytes = MeasureClasses(dfa, isQuoted);
         shortest = MeasureStates(dfa, classBytes);
+        betweens = new TextNode?[dfa.StateCount];
+        loops = new ByteSet[dfa.StateCount];
+        loopsKnown = new bool[dfa.StateCount];
         AcceptsEverything = dfa.StateCount == 1 && dfa.Accepts(0) && dfa.ClassCount == 1 && dfa.NextByClass(0, 0) == 0 && dfa.CommonTarget(0, 0xE000, CharSet.Limit - 1) == 0;
         Start = dfa.IsEmpty || isQuoted ? Node(TextNodeKind.Open, 0, 0, 0) : Node(TextNodeKind.Between, 0, 0, 0);
     }
@@ -50,6 +56,35 @@ internal sealed class TextAutomaton
 
     /// <summary>Fewest bytes to an end, without a closing quote.</summary>
     public int ShortestFrom(int state) => shortest[state];
+
+    /// <summary>Fewest bytes to an end, a closing quote included; <see cref="Piece.Never"/> where the window forbids all ends.</summary>
+    public long ShortestFrom(int state, LengthWindow? window, int count)
+    {
+        int bytes = window is null ? shortest[state] : window.Bytes(state, count);
+        return bytes == int.MaxValue ? Piece.Never : bytes + (IsQuoted ? 1 : 0);
+    }
+
+    /// <summary>The node between characters in a state.</summary>
+    public TextNode Between(int state) => betweens[state] ??= Node(TextNodeKind.Between, state, 0, 0);
+
+    /// <summary>Characters of ASCII, written as themselves, that lead from a state back to it. Found once; racing threads find the same.</summary>
+    public ByteSet LoopsOf(int state)
+    {
+        if (!Volatile.Read(ref loopsKnown[state]))
+        {
+            var set = default(ByteSet);
+            for (int c = IsQuoted ? 0x20 : 0; c < 0x80; c++)
+            {
+                if (Dfa.Next(state, c) == state && !(IsQuoted && c is '"' or '\\'))
+                    set = set.With((byte)c);
+            }
+
+            loops[state] = set;
+            Volatile.Write(ref loopsKnown[state], true);
+        }
+
+        return loops[state];
+    }
 
     /// <summary>Whether some character leads on.</summary>
     public bool LeadsOn(int state) => Dfa.LeadsOn(state, 0, CharSet.Limit - 1);

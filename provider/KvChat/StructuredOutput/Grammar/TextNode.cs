@@ -33,6 +33,8 @@ internal enum TextNodeKind
 /// <summary>A state of a <see cref="TextAutomaton"/>.</summary>
 internal sealed class TextNode(TextAutomaton automaton, TextNodeKind kind, int state, int value, int left, int low) : ByteNode
 {
+    public TextAutomaton Automaton => automaton;
+
     public TextNodeKind Kind => kind;
 
     /// <summary>State of the automaton over characters before the character at hand.</summary>
@@ -115,11 +117,7 @@ internal sealed class TextNode(TextAutomaton automaton, TextNodeKind kind, int s
         return least;
     }
 
-    private long AfterState(int s, LengthWindow? window, int count)
-    {
-        int bytes = window is null ? automaton.ShortestFrom(s) : window.Bytes(s, count);
-        return bytes == int.MaxValue ? Piece.Never : bytes + (automaton.IsQuoted ? 1 : 0);
-    }
+    private long AfterState(int s, LengthWindow? window, int count) => automaton.ShortestFrom(s, window, count);
 
     private static long Add(long a, long b) => b >= Piece.Never ? Piece.Never : a + b;
 }

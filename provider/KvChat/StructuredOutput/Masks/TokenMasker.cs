@@ -1,5 +1,6 @@
 using KvChat.Runtime.Text;
 using KvChat.StructuredOutput.Grammar;
+using KvChat.StructuredOutput.Json;
 
 namespace KvChat.StructuredOutput.Masks;
 
@@ -9,18 +10,31 @@ namespace KvChat.StructuredOutput.Masks;
 /// <remarks>
 /// A mask is put together from parts that recur: within a lexeme, most tokens stay in it, and which ones depends on the place in the lexeme
 /// alone (a string that is not yet closed allows the same tokens in every schema). Only the few tokens that run past the end of the lexeme
-/// are walked on through what follows. Parts are kept by place, masks by state, and all are forgotten when they outgrow a limit.
+/// are walked on through what follows. Parts are kept by place, and all are forgotten when they outgrow a limit.
 /// </remarks>
 internal sealed class TokenMasker
 {
+    /// <summary>States of more threads keep a mask of their own.</summary>
+    private const int FewThreads = 4;
+
+    /// <summary>Ends of a lexeme that are followed one by one; where there are more, the small ones are made one trie.</summary>
+    private const int FewExits = 6;
+
+    /// <summary>Tokens below an exit from which on it is followed by itself.</summary>
+    private const int LargeExit = 1_000;
+
     private readonly Lock gate = new();
     private readonly TokenTrie trie;
     private readonly int[] endIds;
     private readonly int words;
     private readonly long memoryLimit;
+    private readonly TokenGathering found;
+    private readonly LexemeWalk walk;
     private readonly Dictionary<(ByteNode, LengthWindow?, int), LexemeMask> lexemes = [];
     private readonly Dictionary<ParseThread, ThreadMask> threads = [];
     private readonly Dictionary<ParseState, StateMask> states = [];
+    private UniformMasks? uniform;
+    private long lexemeMemory;
     private long memory;
 
     /// <param name="tokenizer">The vocabulary.</param>
@@ -40,6 +54,8 @@ internal sealed class TokenMasker
         this.endIds = endIds;
         this.memoryLimit = memoryLimit;
         words = (trie.VocabularySize + 63) / 64;
+        found = new TokenGathering(words);
+        walk = new LexemeWalk(found);
         CheckBytes(trie);
     }
 
@@ -52,43 +68,55 @@ internal sealed class TokenMasker
     /// <param name="mask">Takes <see cref="Words"/> words.</param>
     public void Fill(ConstraintMatcher matcher, int remaining, Span<ulong> mask)
     {
-        StateMask whole = MaskOf(matcher.Constraint.Parser, matcher.State);
-        if (whole.LongestCompletion < remaining)
-            whole.Bits.CopyTo(mask);
-        else
-            FillWithin(matcher.Constraint.Parser, matcher.State, remaining, mask);
+        Parser parser = matcher.Constraint.Parser;
+        long longest;
+        lock (gate)
+            longest = FillAll(parser, matcher.State, mask[..words]);
+        if (longest >= remaining)
+            FillWithin(parser, matcher.State, remaining, mask);
     }
 
-    private StateMask MaskOf(Parser parser, ParseState state)
+    /// <summary>The tokens that a state allows; returns the longest of their shortest completions, or more.</summary>
+    private long FillAll(Parser parser, ParseState state, Span<ulong> mask)
     {
-        lock (gate)
+        if (memory > memoryLimit / 2)
+            Forget();
+        if (state.Threads.Length <= FewThreads)
+            return Gather(parser, state, mask);
+        if (!states.TryGetValue(state, out StateMask? known))
         {
-            if (states.TryGetValue(state, out StateMask? known))
-                return known;
-            if (memory > memoryLimit)
-                Forget();
             var bits = new ulong[words];
-            long longest = 0;
-            foreach (ParseThread thread in state.Threads)
-            {
-                ThreadMask mask = MaskOf(parser, thread);
-                mask.Tokens.AddTo(bits);
-                longest = Math.Max(longest, mask.LongestCompletion);
-            }
-
-            AllowEnd(state, bits);
+            long longest = Gather(parser, state, bits);
             memory += 128 + (8L * words);
-            return states[state] = new StateMask(bits, longest);
+            states[state] = known = new StateMask(bits, longest);
         }
+
+        known.Bits.CopyTo(mask);
+        return known.LongestCompletion;
+    }
+
+    private long Gather(Parser parser, ParseState state, Span<ulong> mask)
+    {
+        mask.Clear();
+        long longest = 0;
+        foreach (ParseThread thread in state.Threads)
+        {
+            ThreadMask part = MaskOf(parser, thread);
+            part.Inside.AddTo(mask);
+            part.Beyond.AddTo(mask);
+            longest = Math.Max(longest, part.LongestCompletion);
+        }
+
+        AllowEnd(state, mask);
+        return longest;
     }
 
     private void AllowEnd(ParseState state, Span<ulong> bits)
     {
+        if (!state.IsComplete)
+            return;
         foreach (int id in endIds)
-        {
-            if (state.IsComplete)
-                bits[id >> 6] |= 1UL << (id & 63);
-        }
+            bits[id >> 6] |= 1UL << (id & 63);
     }
 
     private ThreadMask MaskOf(Parser parser, ParseThread thread)
@@ -96,107 +124,95 @@ internal sealed class TokenMasker
         if (threads.TryGetValue(thread, out ThreadMask? known))
             return known;
         LexemeMask lexeme = MaskOf(thread);
-        var beyond = new List<int>();
-        long longest = Math.Min(Piece.Never, lexeme.LongestInside + (thread.Rest?.MinBytes ?? 0));
-        if (lexeme.Exits.Length > 0)
+        long longest = lexeme.LongestInside + (thread.Rest?.MinBytes ?? 0);
+        if (lexeme.Exits.Length > 0 && thread.Rest is not null)
         {
-            ParseState after = parser.After(thread.Rest);
-            foreach (int node in lexeme.Exits)
-                longest = Math.Max(longest, WalkOn(parser, node, after, beyond));
+            GoOn(parser, lexeme.Exits, thread.Rest);
+            longest = Math.Max(longest, found.Longest);
         }
 
-        TokenSet all = beyond.Count == 0 ? lexeme.Inside : Join(lexeme.Inside, beyond);
-        memory += 96 + (beyond.Count == 0 ? 0 : all.Size);
-        return threads[thread] = new ThreadMask(all, longest);
+        TokenSet beyond = found.Take();
+        memory += 96 + beyond.Size;
+        return threads[thread] = new ThreadMask(lexeme.Inside, beyond, Math.Min(Piece.Never, longest));
     }
 
-    private TokenSet Join(TokenSet inside, List<int> beyond)
+    /// <summary>Finds the tokens that go on behind a lexeme.</summary>
+    private void GoOn(Parser parser, IReadOnlyList<Exit> exits, ParseStack? rest)
     {
-        var bits = new ulong[words];
-        inside.AddTo(bits);
-        var ids = new List<int>(beyond);
-        for (int w = 0; w < words; w++)
+        Expansion next = parser.LexemesOf(rest);
+        if (next.Threads.Length > FewThreads)
         {
-            for (ulong rest = bits[w]; rest != 0; rest &= rest - 1)
-                ids.Add((w << 6) + System.Numerics.BitOperations.TrailingZeroCount(rest));
+            // All threads at once, by states that are kept.
+            ParseState after = parser.After(rest);
+            foreach (Exit exit in exits)
+                GoOn(parser, exit.Trie, exit.Node, after);
+            return;
         }
 
-        return TokenSet.From(ids, words);
-    }
-
-    /// <summary>Tokens below a node of the trie that a state lets through; returns the longest of their completions.</summary>
-    private long WalkOn(Parser parser, int from, ParseState start, List<int> found)
-    {
-        long longest = 0;
-        int end = trie.End(from);
-        for (int node = from + 1; node < end;)
+        foreach (ParseThread thread in next.Threads)
         {
-            if (parser.Next(start, trie.Label(node)) is { } next)
+            foreach (Exit exit in exits)
             {
-                foreach (int id in trie.TokensAt(node))
-                {
-                    found.Add(id);
-                    longest = Math.Max(longest, next.Shortest);
-                }
-
-                longest = Math.Max(longest, WalkOn(parser, node, next, found));
+                List<Exit> further = walk.Run(exit, thread.Lexeme, (TextNode)thread.Node, 0, thread.Rest?.MinBytes ?? 0);
+                if (further.Count > 0 && thread.Rest is not null)
+                    GoOn(parser, further, thread.Rest);
             }
-
-            node = trie.End(node);
         }
+    }
 
-        return longest;
+    private void GoOn(Parser parser, TokenTrie within, int from, ParseState state)
+    {
+        int end = within.End(from);
+        for (int node = from + 1; node < end; node = within.End(node))
+        {
+            if (parser.Next(state, within.Label(node)) is not { } next)
+                continue;
+            found.Add(within.TokensAt(node), next.Shortest);
+            if (!within.IsLeaf(node))
+                GoOn(parser, within, node, next);
+        }
     }
 
     private LexemeMask MaskOf(ParseThread thread)
     {
-        int count = thread.Lexeme.Window is { } window ? SameAs(window, thread.Count) : 0;
-        (ByteNode, LengthWindow?, int) key = (thread.Node, thread.Lexeme.Window, count);
+        LengthWindow? window = thread.Lexeme.Window;
+        int count = window is null ? 0 : thread.Count;
+        if (window is not null && window.IsFar(count, trie.LongestToken) && (window.IsUniform || thread.Node.IsCharacter))
+            (window, count) = (null, 0); // far from both bounds the same tokens are allowed as without them
+        (ByteNode, LengthWindow?, int) key = (thread.Node, window, count);
         if (lexemes.TryGetValue(key, out LexemeMask? known))
             return known;
-        var inside = new List<int>();
-        var exits = new List<int>();
-        long longest = WalkInside(thread.Lexeme, 0, thread.Node, count, inside, exits);
-        TokenSet set = TokenSet.From(inside, words);
-        memory += 96 + set.Size + (4L * exits.Count);
-        return lexemes[key] = new LexemeMask(set, [.. exits], longest);
-    }
-
-    /// <summary>A count at which the same tokens are allowed: far from both bounds no token reaches them.</summary>
-    private int SameAs(LengthWindow window, int count)
-    {
-        int reach = trie.LongestToken + 1;
-        bool farFromMin = count >= window.Min || count + reach < window.Min;
-        return farFromMin && window.IsUniform && count >= window.Min && window.Max - (long)count > reach ? window.Min : count;
-    }
-
-    private long WalkInside(Lexeme lexeme, int from, ByteNode at, int count, List<int> inside, List<int> exits)
-    {
-        long longest = 0;
-        int end = trie.End(from);
-        for (int node = from + 1; node < end; node = trie.End(node))
+        if (lexemeMemory > memoryLimit / 2)
         {
-            int nextCount = count;
-            if (lexeme.Step(at, ref nextCount, trie.Label(node)) is not { } next)
-                continue;
-            ReadOnlySpan<int> tokens = trie.TokensAt(node);
-            if (tokens.Length > 0)
-            {
-                foreach (int id in tokens)
-                    inside.Add(id);
-                longest = Math.Max(longest, next.Shortest(lexeme.Window, nextCount));
-            }
-
-            bool isLeaf = trie.End(node) == node + 1;
-            if (isLeaf)
-                continue;
-            if (next.Accepts)
-                exits.Add(node);
-            if (next.HasMoves)
-                longest = Math.Max(longest, WalkInside(lexeme, node, next, nextCount, inside, exits));
+            lexemes.Clear();
+            lexemeMemory = 0;
         }
 
-        return longest;
+        LexemeMask made = Make(thread, window, count);
+        lexemeMemory += 96 + made.Inside.Size + (16L * made.Exits.Length);
+        return lexemes[key] = made;
+    }
+
+    private LexemeMask Make(ParseThread thread, LengthWindow? window, int count)
+    {
+        if (window is { IsUniform: true } && thread.Node.IsCharacter)
+            return (uniform ??= new UniformMasks(trie, words, Bundle)).MaskOf(window.Min - count, window.Max - (long)count);
+        Lexeme lexeme = window is null ? thread.Lexeme.WithoutWindow() : thread.Lexeme;
+        List<Exit> exits = walk.Run(new Exit(trie, 0), lexeme, (TextNode)thread.Node, count, 0);
+        long longest = found.Longest;
+        return new LexemeMask(found.Take(), longest, Bundle(exits));
+    }
+
+    /// <summary>Many small exits as one trie of what tokens have left there: the same few bytes follow in most.</summary>
+    private static Exit[] Bundle(List<Exit> exits)
+    {
+        if (exits.Count <= FewExits)
+            return [.. exits];
+        List<Exit> large = [.. exits.Where(e => e.Trie.TokensBelow(e.Node).Length >= LargeExit)];
+        int[] small = [.. exits.Where(e => e.Trie.TokensBelow(e.Node).Length < LargeExit).Select(e => e.Node)];
+        if (small.Length > 0)
+            large.Add(new Exit(exits[0].Trie.Merge(small), 0));
+        return [.. large];
     }
 
     /// <summary>Near the limit each token is looked at: may the document be finished in what is left after it?</summary>
@@ -226,7 +242,6 @@ internal sealed class TokenMasker
 
     private void Forget()
     {
-        lexemes.Clear();
         threads.Clear();
         states.Clear();
         memory = 0;
