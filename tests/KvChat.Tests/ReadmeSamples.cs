@@ -101,7 +101,7 @@ public sealed class ReadmeSamples
             samples++;
         }
 
-        Assert.Equal(5, samples);
+        Assert.Equal(6, samples);
     }
 
     private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));
