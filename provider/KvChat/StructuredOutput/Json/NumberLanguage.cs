@@ -32,12 +32,15 @@ internal sealed record NumberRange
     /// <summary>Whether every number that is wanted is a multiple anyway, as integers are of 0.5.</summary>
     public bool HasOnlyMultiplesOf(JsonDecimal divisor) => !Fractions && new JsonDecimal(BigInteger.One, 0).IsMultipleOf(divisor);
 
+    /// <summary>Whether being below zero is all that is forbidden.</summary>
+    public bool IsAnyNotNegative => Min is { Unscaled.IsZero: true } && !MinIsExclusive && (this with { Min = null }).IsUnlimited;
+
     public bool IsUnlimited => Min is null && Max is null && MultiplesOf.All(HasOnlyMultiplesOf) && NoMultiplesOf.Count == 0 && Excluded.Count == 0 && Integers;
 }
 
 /// <summary>
 /// The decimal texts of numbers within bounds: comparison of decimal texts is comparison of lengths, then of digits from the left, which an
-/// automaton can do. Exponents are written only where the number is not bounded.
+/// automaton can do. Exponents are written only where the number is not bounded, but for its sign.
 /// </summary>
 internal sealed class NumberLanguage
 {
@@ -82,7 +85,7 @@ internal sealed class NumberLanguage
             result = f.And(result, Signed(range.WritesIntegersWithPoint ? f.Optional(zeros) : f.Empty));
         foreach (JsonDecimal value in range.Excluded)
             result = f.And(result, f.Not(Equal(value)));
-        return range.IsUnlimited ? f.Or(result, WithExponent(range)) : result;
+        return range.IsUnlimited || range.IsAnyNotNegative ? f.Or(result, WithExponent(range)) : result;
     }
 
     /// <summary>With an exponent too; for integers only a non-negative one after an integer.</summary>
@@ -92,8 +95,8 @@ internal sealed class NumberLanguage
         Language size = f.Or(f.Repeat(digit, 1, 2), f.Concat(f.Set(CharSet.OfAny("12")), digit, digit), f.Concat(f.Text("30"), f.Set(CharSet.Range('0', '8'))));
         Language e = f.Set(CharSet.OfAny("eE"));
         if (range.Fractions)
-            return f.Concat(Signed(anyFraction), e, f.Optional(f.Set(CharSet.OfAny("+-"))), size);
-        return range.WritesIntegersWithPoint ? f.Concat(Signed(f.Empty), e, f.Optional(f.Text("+")), size) : f.Nothing;
+            return f.Concat(range.Min is null ? Signed(anyFraction) : f.Concat(whole, anyFraction), e, f.Optional(f.Set(CharSet.OfAny("+-"))), size);
+        return range.WritesIntegersWithPoint ? f.Concat(range.Min is null ? Signed(f.Empty) : whole, e, f.Optional(f.Text("+")), size) : f.Nothing;
     }
 
     private Language Signed(Language fraction) => f.Concat(f.Optional(f.Text("-")), whole, fraction);

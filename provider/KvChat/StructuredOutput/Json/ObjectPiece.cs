@@ -58,7 +58,7 @@ internal sealed class ObjectPiece : Nonterminal
     public ObjectNeeds NeedsAfter(ObjectProgress at, ObjectNeeds before, int name)
     {
         // The least number of properties may ask for another choice of those that are not required.
-        if (shape.Min > at.Count + 1 || before.Bytes >= Never)
+        if (shape.Min > at.Count || before.Bytes >= Never)
             return NeedsAt(After(at, name));
         bool wasNeeded = Named[name].IsRequired;
         long entries = before.Entries - (wasNeeded ? 1 : 0);

@@ -30,7 +30,7 @@ internal sealed class LiteralCompiler(ConstraintOptions options)
             JsonValueKind.True => JsonLexemes.True,
             JsonValueKind.False => JsonLexemes.False,
             JsonValueKind.String => JsonLexemes.Strings([value.GetString()!]),
-            JsonValueKind.Number => JsonLexemes.Plain(NumberLanguage.EqualTo(node.Number("enum", value), options.IntegersWithPoint)),
+            JsonValueKind.Number => JsonLexemes.Plain(NumberLanguage.EqualTo(node.Number("enum", value), options.IntegersWithPoint || value.GetRawText().Contains('.', StringComparison.Ordinal))),
             JsonValueKind.Array => new ArrayPiece(new ArrayShape
             {
                 Prefix = [.. value.EnumerateArray().Select(v => new ArrayItem(One(node, v, depth + 1), null))],

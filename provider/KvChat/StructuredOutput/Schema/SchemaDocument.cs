@@ -16,6 +16,9 @@ internal sealed class SchemaDocument
 
     private static readonly string[] MapKeywords = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
 
+    private static readonly string[] EarlyDrafts = ["/draft-03/", "/draft-04/", "/draft-06/", "/draft-07/"];
+
+    private readonly bool referencesStandAlone;
     private readonly Dictionary<string, SchemaNode> nodes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> resources = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> anchors = new(StringComparer.Ordinal);
@@ -26,7 +29,7 @@ internal sealed class SchemaDocument
     {
         if (root.ValueKind is not (JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False))
             throw new ConstraintSyntaxException("JSON schema", "#", $"the value is of kind {root.ValueKind}; a schema is an object, true or false.");
-        CheckDialect(root);
+        referencesStandAlone = CheckDialect(root);
         Scan(root, "", "", 0);
         Root = Node(root, "", "");
         True = Node(JsonDocument.Parse("true").RootElement, "(true)", "");
@@ -88,7 +91,7 @@ internal sealed class SchemaDocument
     private SchemaNode At(SchemaNode from, string keyword, string reference, string start, string fragment)
     {
         SchemaNode node = nodes[start];
-        JsonElement element = node.Element;
+        JsonElement element = node.Place;
         string pointer = start;
         string baseUri = node.BaseUri;
         foreach (string raw in fragment.Split('/').Skip(1))
@@ -114,17 +117,26 @@ internal sealed class SchemaDocument
     private SchemaNode Node(JsonElement element, string pointer, string baseUri)
     {
         if (!nodes.TryGetValue(pointer, out SchemaNode? node))
-            nodes[pointer] = node = new SchemaNode(nodes.Count, element, pointer, bases.GetValueOrDefault(pointer, baseUri));
+            nodes[pointer] = node = new SchemaNode(nodes.Count, KeywordsOf(element), element, pointer, bases.GetValueOrDefault(pointer, baseUri));
         return node;
     }
 
-    private static void CheckDialect(JsonElement root)
+    private JsonElement KeywordsOf(JsonElement element)
+    {
+        if (!referencesStandAlone || element.ValueKind != JsonValueKind.Object || !element.TryGetProperty("$ref", out JsonElement reference) || reference.ValueKind != JsonValueKind.String)
+            return element;
+        return JsonDocument.Parse($$"""{"$ref":{{reference.GetRawText()}}}""").RootElement;
+    }
+
+    /// <summary>Refuses dialects that nobody knows; returns whether it is one in which <c>$ref</c> stands alone.</summary>
+    private static bool CheckDialect(JsonElement root)
     {
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("$schema", out JsonElement dialect))
-            return;
+            return false;
         string? uri = dialect.ValueKind == JsonValueKind.String ? dialect.GetString() : null;
         if (uri is null || !uri.Contains("json-schema.org/", StringComparison.Ordinal))
             throw new SchemaNotSupportedException("$schema", "", $"the dialect '{uri}' is not one of json-schema.org, so its keywords are not known");
+        return EarlyDrafts.Any(d => uri.Contains(d, StringComparison.Ordinal));
     }
 
     private void Scan(JsonElement element, string pointer, string baseUri, int depth)

@@ -4,7 +4,7 @@ using KvChat.StructuredOutput.Json;
 namespace KvChat.StructuredOutput.Schema;
 
 /// <summary>One schema within a document. Equal places of one <see cref="SchemaDocument"/> are one object.</summary>
-internal sealed class SchemaNode(int id, JsonElement element, string pointer, string baseUri)
+internal sealed class SchemaNode(int id, JsonElement element, JsonElement place, string pointer, string baseUri)
 {
     private static readonly string[] Annotations =
     [
@@ -14,7 +14,11 @@ internal sealed class SchemaNode(int id, JsonElement element, string pointer, st
 
     public int Id => id;
 
+    /// <summary>Its keywords; of a reference in the drafts before 2019-09 the reference alone, since whatever stands beside it is ignored there.</summary>
     public JsonElement Element => element;
+
+    /// <summary>What stands in the document, through which pointers lead.</summary>
+    public JsonElement Place => place;
 
     /// <summary>JSON pointer from the root of the document.</summary>
     public string Pointer => pointer;
