@@ -175,7 +175,7 @@ internal sealed class DfaBuilder
             }
         }
 
-        var classOf = new Dictionary<string, int>();
+        var classOf = new Dictionary<ulong[], int>(SignatureComparer.Instance);
         var classes = new int[starts.Length];
         var representatives = new List<int>();
         for (int r = 0; r < starts.Length; r++)
@@ -186,14 +186,27 @@ internal sealed class DfaBuilder
                 continue;
             }
 
-            string key = string.Join(',', signatures[r]);
-            if (!classOf.TryGetValue(key, out classes[r]))
+            if (!classOf.TryGetValue(signatures[r], out classes[r]))
             {
-                classes[r] = classOf[key] = representatives.Count;
+                classes[r] = classOf[signatures[r]] = representatives.Count;
                 representatives.Add(starts[r]);
             }
         }
 
         return (classes, [.. representatives]);
+    }
+
+    private sealed class SignatureComparer : IEqualityComparer<ulong[]>
+    {
+        public static readonly SignatureComparer Instance = new();
+
+        public bool Equals(ulong[]? x, ulong[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public int GetHashCode(ulong[] obj)
+        {
+            var hash = new HashCode();
+            hash.AddBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(obj.AsSpan()));
+            return hash.ToHashCode();
+        }
     }
 }

@@ -54,17 +54,23 @@ internal static class DfaOperations
     }
 
     /// <summary>The automaton of a list of words: their common beginnings are shared.</summary>
-    public static CharDfa FromWords(IReadOnlyCollection<string> words)
+    public static CharDfa FromWords(IReadOnlyCollection<string> words) => WordTree(words, false);
+
+    /// <summary>The automaton of all texts but some words.</summary>
+    public static CharDfa ExceptWords(IReadOnlyCollection<string> words) => WordTree(words, true);
+
+    private static CharDfa WordTree(IReadOnlyCollection<string> words, bool except)
     {
         int[] letters = [.. words.SelectMany(w => w.EnumerateRunes()).Select(r => r.Value).Distinct().Order()];
+        int classes = letters.Length + (except ? 1 : 0);
         List<int[]> rows = [];
-        List<bool> accepts = [];
+        List<bool> ends = [];
         int Add()
         {
-            var row = new int[letters.Length];
+            var row = new int[classes];
             Array.Fill(row, -1);
             rows.Add(row);
-            accepts.Add(false);
+            ends.Add(false);
             return rows.Count - 1;
         }
 
@@ -74,32 +80,41 @@ internal static class DfaOperations
             int state = 0;
             foreach (Rune rune in word.EnumerateRunes())
             {
-                ref int to = ref rows[state][Array.BinarySearch(letters, rune.Value)];
-                state = to < 0 ? to = Add() : to;
+                int letter = Array.BinarySearch(letters, rune.Value);
+                int to = rows[state][letter];
+                if (to < 0)
+                    rows[state][letter] = to = Add();
+                state = to;
             }
 
-            accepts[state] = true;
+            ends[state] = true;
         }
 
-        var starts = new List<int>();
-        var classes = new List<int>();
-        if (letters.Length == 0 || letters[0] != 0)
-        {
-            starts.Add(0);
-            classes.Add(-1);
-        }
+        (int[] starts, int[] rangeClasses) = RangesOf(letters, except ? letters.Length : -1);
+        return except ? Complement(starts, rangeClasses, classes, rows, ends) : DfaBuilder.Trim(starts, rangeClasses, classes, rows, ends);
+    }
 
+    /// <summary>Where words do not lead, everything is accepted.</summary>
+    private static CharDfa Complement(int[] starts, int[] rangeClasses, int classes, List<int[]> rows, List<bool> ends)
+    {
+        int everything = rows.Count;
+        rows.Add(new int[classes]);
+        ends.Add(false);
+        var next = new int[rows.Count * classes];
+        for (int i = 0; i < next.Length; i++)
+            next[i] = i >= everything * classes || rows[i / classes][i % classes] < 0 ? everything : rows[i / classes][i % classes];
+        return new CharDfa(starts, rangeClasses, classes, next, [.. ends.Select(e => !e)]);
+    }
+
+    /// <summary>A class for each letter, and one for all others, which may be -1 for none.</summary>
+    private static (int[] Starts, int[] Classes) RangesOf(int[] letters, int others)
+    {
+        var classAt = new SortedDictionary<int, int> { [0] = others, [0xD800] = -1, [0xE000] = others };
         for (int i = 0; i < letters.Length; i++)
-        {
-            starts.Add(letters[i]);
-            classes.Add(i);
-            if (i + 1 == letters.Length || letters[i + 1] != letters[i] + 1)
-            {
-                starts.Add(letters[i] + 1);
-                classes.Add(-1);
-            }
-        }
-
-        return DfaBuilder.Trim([.. starts], [.. classes], letters.Length, rows, accepts);
+            classAt.TryAdd(letters[i] + 1, others);
+        for (int i = 0; i < letters.Length; i++)
+            classAt[letters[i]] = i;
+        classAt.Remove(CharSet.Limit);
+        return ([.. classAt.Keys], [.. classAt.Values]);
     }
 }

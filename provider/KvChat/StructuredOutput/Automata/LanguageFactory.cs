@@ -103,7 +103,7 @@ internal sealed class LanguageFactory
 
     private Language Combine(LanguageKind kind, ReadOnlySpan<Language> parts, Language neutral, Language absorbing)
     {
-        var flat = new SortedDictionary<int, Language>();
+        var flat = new List<Language>();
         CharSet? set = null;
         foreach (Language part in parts)
         {
@@ -116,7 +116,7 @@ internal sealed class LanguageFactory
                 if (p.Kind == LanguageKind.Set)
                     set = set is null ? p.Set : kind == LanguageKind.Or ? set.Union(p.Set) : set.Intersect(p.Set);
                 else
-                    flat[p.Id] = p;
+                    flat.Add(p);
             }
         }
 
@@ -126,16 +126,29 @@ internal sealed class LanguageFactory
             if (single == absorbing)
                 return absorbing;
             if (single != neutral)
-                flat[single.Id] = single;
+                flat.Add(single);
         }
 
-        if (kind == LanguageKind.And && flat.ContainsKey(Empty.Id))
-            return flat.Values.All(p => p.Nullable) ? Empty : Nothing;
-        if (flat.Count <= 1)
-            return flat.Count == 0 ? neutral : flat.Values.First();
-        Language[] all = [.. flat.Values];
-        bool nullable = kind == LanguageKind.Or ? all.Any(p => p.Nullable) : all.All(p => p.Nullable);
+        if (kind == LanguageKind.And && flat.Contains(Empty))
+            return flat.TrueForAll(p => p.Nullable) ? Empty : Nothing;
+        Language[] all = Distinct(flat);
+        if (all.Length <= 1)
+            return all.Length == 0 ? neutral : all[0];
+        bool nullable = kind == LanguageKind.Or ? Array.Exists(all, p => p.Nullable) : Array.TrueForAll(all, p => p.Nullable);
         return Intern(new(kind, 0, 0, all), nullable);
+    }
+
+    private static Language[] Distinct(List<Language> parts)
+    {
+        parts.Sort((a, b) => a.Id.CompareTo(b.Id));
+        int count = 0;
+        for (int i = 0; i < parts.Count; i++)
+        {
+            if (count == 0 || parts[count - 1] != parts[i])
+                parts[count++] = parts[i];
+        }
+
+        return [.. parts[..count]];
     }
 
     private Language Intern(Key key, bool nullable, CharSet? set = null)

@@ -3,14 +3,24 @@ namespace KvChat.StructuredOutput.Grammar;
 /// <summary>A regular stretch of the output: an automaton over bytes, with or without bounds on its length in characters.</summary>
 internal sealed class Lexeme : Piece
 {
+    private readonly Lazy<ByteNode> start;
+
     public Lexeme(ByteNode start, LengthWindow? window = null)
     {
-        Start = start;
+        this.start = new Lazy<ByteNode>(start);
         Window = window;
         MinBytes = start.Shortest(window, 0);
     }
 
-    public ByteNode Start { get; }
+    /// <param name="minBytes">Fewest bytes of a text; some text there is.</param>
+    /// <param name="start">Makes the automaton when a text first arrives: most of a large schema is never written.</param>
+    public Lexeme(long minBytes, Func<ByteNode> start)
+    {
+        this.start = new Lazy<ByteNode>(start);
+        MinBytes = minBytes;
+    }
+
+    public ByteNode Start => start.Value;
 
     public LengthWindow? Window { get; }
 

@@ -251,39 +251,49 @@ internal sealed class TextAutomaton
         return bytes;
     }
 
+    /// <summary>Fewest bytes of a text as a JSON string, quotes included.</summary>
+    public static long QuotedLength(string text)
+    {
+        long bytes = 2;
+        foreach (System.Text.Rune rune in text.EnumerateRunes())
+            bytes += rune.IsAscii ? QuotedLength(rune.Value) : rune.Utf8SequenceLength;
+        return bytes;
+    }
+
     private static int QuotedLength(int ascii) => Array.Exists(ShortEscapes, e => e.Character == ascii && ascii != '/') ? 2 : ascii < 0x20 ? 6 : 1;
 
     private static int[] MeasureStates(CharDfa dfa, int[] classBytes)
     {
-        // Dijkstra from the ends; edges are few, so it runs backwards over a list of them.
-        var before = new List<(int State, int Bytes)>[dfa.StateCount];
-        for (int s = 0; s < dfa.StateCount; s++)
-            before[s] = [];
+        // Lengths sink until none sinks further. States are numbered from the start, so going backwards most are right at once.
         var result = new int[dfa.StateCount];
-        Array.Fill(result, int.MaxValue);
-        var open = new PriorityQueue<int, int>();
-        for (int s = 0; s < dfa.StateCount; s++)
+        for (int s = 0; s < result.Length; s++)
+            result[s] = dfa.Accepts(s) ? 0 : int.MaxValue;
+        for (bool sank = true; sank;)
         {
-            for (int c = 0; c < dfa.ClassCount; c++)
+            sank = false;
+            for (int s = result.Length - 1; s >= 0; s--)
             {
-                int t = dfa.NextByClass(s, c);
-                if (t >= 0)
-                    before[t].Add((s, classBytes[c]));
+                if (dfa.Accepts(s))
+                    continue;
+                int least = LeastBehind(dfa, classBytes, result, s);
+                sank |= least < result[s];
+                result[s] = least;
             }
-
-            if (dfa.Accepts(s))
-                open.Enqueue(s, 0);
-        }
-
-        while (open.TryDequeue(out int s, out int distance))
-        {
-            if (distance >= result[s])
-                continue;
-            result[s] = distance;
-            foreach ((int p, int bytes) in before[s])
-                open.Enqueue(p, distance + bytes);
         }
 
         return result;
+    }
+
+    private static int LeastBehind(CharDfa dfa, int[] classBytes, int[] lengths, int state)
+    {
+        int least = lengths[state];
+        for (int c = 0; c < classBytes.Length; c++)
+        {
+            int t = dfa.NextByClass(state, c);
+            if (t >= 0 && lengths[t] < int.MaxValue && classBytes[c] + lengths[t] < least)
+                least = classBytes[c] + lengths[t];
+        }
+
+        return least;
     }
 }

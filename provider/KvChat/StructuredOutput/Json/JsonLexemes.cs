@@ -14,6 +14,8 @@ internal static class JsonLexemes
 
     private const int DeepestTabs = 16;
 
+    private const int MostShortNames = 50;
+
     public static readonly Lexeme True = Literal("true");
 
     public static readonly Lexeme False = Literal("false");
@@ -44,8 +46,19 @@ internal static class JsonLexemes
 
     public static Lexeme Quoted(CharDfa dfa) => new(new TextAutomaton(dfa, isQuoted: true).Start);
 
-    /// <summary>One of several strings.</summary>
-    public static Lexeme Strings(IReadOnlyCollection<string> values) => Quoted(DfaOperations.FromWords(values));
+    /// <summary>One of several strings; of none there is no text.</summary>
+    public static Lexeme Strings(IReadOnlyCollection<string> values) => values.Count == 0
+        ? Quoted(DfaOperations.FromWords(values))
+        : new Lexeme(values.Min(TextAutomaton.QuotedLength), () => new TextAutomaton(DfaOperations.FromWords(values), isQuoted: true).Start);
+
+    /// <summary>Any string but some.</summary>
+    public static Lexeme StringsExcept(IReadOnlyCollection<string> values)
+    {
+        // Only a list of hundreds of names leaves no string of one letter.
+        if (values.Count(v => v.Length <= 1) > MostShortNames)
+            return Quoted(DfaOperations.ExceptWords(values));
+        return new Lexeme(values.Contains("") ? 3 : 2, () => new TextAutomaton(DfaOperations.ExceptWords(values), isQuoted: true).Start);
+    }
 
     private static Lexeme Literal(string text) => Plain(DfaOperations.FromWords([text]));
 

@@ -29,6 +29,10 @@ internal sealed record NumberRange
     /// <summary>Whether an integer may be written as 1.0 where fractions are not wanted.</summary>
     public bool WritesIntegersWithPoint { get; init; }
 
+    /// <summary>The same for equal ranges alone.</summary>
+    public string Key => $"{Min}{(MinIsExclusive ? "<" : "<=")}{(Integers ? "i" : "")}{(Fractions ? "f" : "")}{(WritesIntegersWithPoint ? "p" : "")}{(MaxIsExclusive ? "<" : "<=")}{Max}"
+        + $" of {string.Join(' ', MultiplesOf)} not of {string.Join(' ', NoMultiplesOf)} not {string.Join(' ', Excluded)}";
+
     /// <summary>Whether every number that is wanted is a multiple anyway, as integers are of 0.5.</summary>
     public bool HasOnlyMultiplesOf(JsonDecimal divisor) => !Fractions && new JsonDecimal(BigInteger.One, 0).IsMultipleOf(divisor);
 

@@ -154,6 +154,8 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler, PropertyOrder orde
             return others;
         if (patterns.Length == 0 && names.Length == 0 && facts.PropertyNames.Count == 0 && witness is null)
             return [new NamedProperty(JsonLexemes.AnyString, compiler.Compile(plain), false)];
+        if (patterns.Length == 0 && facts.PropertyNames.Count == 0 && witness is null)
+            return [new NamedProperty(JsonLexemes.StringsExcept(names), compiler.Compile(plain), false)];
 
         var factory = new LanguageFactory();
         Language unnamed = factory.And(factory.Not(factory.Or([.. names.Select(factory.Text)])), AllowedNames(factory, facts.PropertyNames), NamesOf(factory, witness));

@@ -20,6 +20,8 @@ internal sealed class SchemaCompiler
 
     private static readonly Lexeme AnyIntegerWithPoint = JsonLexemes.Plain(NumberLanguage.Build(new NumberRange { Fractions = false, WritesIntegersWithPoint = true }));
 
+    private static readonly KnownAutomata<TextAutomaton> Numbers = new(t => t.Dfa);
+
     private readonly ConstraintOptions options;
     private readonly Dictionary<string, Rule> rules = new(StringComparer.Ordinal);
     private readonly Queue<(Rule Rule, IReadOnlyList<Claim> Claims)> open = [];
@@ -164,6 +166,6 @@ internal sealed class SchemaCompiler
         };
         if (range.IsUnlimited)
             return range.Fractions ? AnyNumber : options.IntegersWithPoint ? AnyIntegerWithPoint : AnyInteger;
-        return StringLanguage.Guard(NodeOf(facts), range.MultiplesOf.Count > 0 ? "multipleOf" : "minimum", () => JsonLexemes.Plain(NumberLanguage.Build(range)));
+        return StringLanguage.Guard(NodeOf(facts), range.MultiplesOf.Count > 0 ? "multipleOf" : "minimum", () => new Lexeme(Numbers.Get(range.Key, () => new TextAutomaton(NumberLanguage.Build(range), isQuoted: false)).Start));
     }
 }

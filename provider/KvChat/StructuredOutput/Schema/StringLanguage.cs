@@ -8,6 +8,10 @@ namespace KvChat.StructuredOutput.Schema;
 /// <summary>Strings that patterns, formats, lengths and excluded values admit.</summary>
 internal static class StringLanguage
 {
+    private static readonly KnownAutomata<TextAutomaton> Strings = new(t => t.Dfa);
+
+    private static readonly KnownAutomata<CharDfa> Patterns = new(d => d);
+
     /// <summary>How the strings of these facts are written.</summary>
     public static Lexeme Compile(Facts facts)
     {
@@ -28,7 +32,7 @@ internal static class StringLanguage
         {
             foreach (TextRule rule in facts.Texts.Where(t => t.Keyword == "format" && t.Holds))
                 max = Math.Min(max, Formats.Find(rule.Node, rule.Text).MaxLength);
-            automaton = new TextAutomaton(Automaton(facts, excluded), isQuoted: true);
+            automaton = Strings.Get(KeyOf(facts, excluded), () => new TextAutomaton(Automaton(facts, excluded), isQuoted: true));
         }
 
         if (facts.MinLength == 0 && max == LanguageFactory.Unbounded)
@@ -49,11 +53,11 @@ internal static class StringLanguage
     }
 
     /// <summary>Whether a text matches a pattern.</summary>
-    public static bool Matches(SchemaNode node, string keyword, string pattern, string text)
+    public static bool Matches(SchemaNode node, string keyword, string pattern, string text) => Patterns.Get(pattern, () =>
     {
         var factory = new LanguageFactory();
-        return Guard(node, keyword, () => DfaBuilder.Build(factory, Pattern(factory, node, keyword, pattern))).Matches(text);
-    }
+        return Guard(node, keyword, () => DfaBuilder.Build(factory, Pattern(factory, node, keyword, pattern)));
+    }).Matches(text);
 
     /// <summary>The language of a pattern, found anywhere in a text.</summary>
     public static Language Pattern(LanguageFactory factory, SchemaNode node, string keyword, string pattern) =>
@@ -86,6 +90,9 @@ internal static class StringLanguage
         SchemaNode? node = rule?.Node ?? facts.Claims.FirstOrDefault().Node;
         return node is null ? make() : Guard(node, rule?.Keyword ?? "maxLength", make);
     }
+
+    private static string KeyOf(Facts facts, List<string> excluded) =>
+        string.Join('\0', facts.Texts.Select(t => $"{t.Keyword} {t.Holds} {t.Text.Length} {t.Text}").Concat(excluded.Select(e => $"not {e.Length} {e}")));
 
     private static CharDfa Automaton(Facts facts, List<string> excluded)
     {
