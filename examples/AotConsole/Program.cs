@@ -1,0 +1,1 @@
+return await AotConsole.Chat.RunAsync(args, Console.In, Console.Out, Console.Error);
