@@ -11,6 +11,8 @@ namespace KvChat.StructuredOutput;
 /// <summary>Compiles constraints and remembers the latest. Thread-safe.</summary>
 internal sealed class ConstraintCompiler(ConstraintOptions? options = null)
 {
+    private const int DeepestSource = 1_000;
+
     private readonly ConstraintOptions options = options ?? new ConstraintOptions();
     private readonly Lock gate = new();
     private readonly Dictionary<string, LinkedListNode<(string Key, Constraint Constraint)>> known = new(StringComparer.Ordinal);
@@ -24,7 +26,52 @@ internal sealed class ConstraintCompiler(ConstraintOptions? options = null)
         if (schema.ValueKind == JsonValueKind.Undefined)
             throw new ConstraintSyntaxException("JSON schema", "#", "there is none.");
         string text = schema.GetRawText();
-        return Remember("schema", text, () => new Constraint(SchemaCompiler.Compile(JsonDocument.Parse(text, new() { MaxDepth = 2_000 }).RootElement, options), "JSON schema"));
+        return Remember("JSON schema", text, () => new Constraint(SchemaCompiler.Compile(Read(text), options), "JSON schema"));
+    }
+
+    /// <summary>A copy of the schema, so that it does not hang on somebody's document.</summary>
+    private static JsonElement Read(string text)
+    {
+        try
+        {
+            JsonElement schema = JsonDocument.Parse(text, new() { MaxDepth = DeepestSource }).RootElement;
+            if (text.Contains("\\ud", StringComparison.OrdinalIgnoreCase))
+                CheckSurrogates(schema, "");
+            return schema;
+        }
+        catch (JsonException)
+        {
+            throw new ConstraintSyntaxException("JSON schema", "#", $"arrays and objects are nested more than {DeepestSource} deep.");
+        }
+    }
+
+    /// <summary>Half of a surrogate pair is no character: no text could hold it, and it could not be compared.</summary>
+    private static void CheckSurrogates(JsonElement element, string pointer)
+    {
+        try
+        {
+            switch (element.ValueKind)
+            {
+                case JsonValueKind.String:
+                    _ = element.GetString();
+                    break;
+                case JsonValueKind.Array:
+                    int index = 0;
+                    foreach (JsonElement item in element.EnumerateArray())
+                        CheckSurrogates(item, $"{pointer}/{index++}");
+                    break;
+                case JsonValueKind.Object:
+                    foreach (JsonProperty property in element.EnumerateObject())
+                        CheckSurrogates(property.Value, $"{pointer}/{property.Name}");
+                    break;
+                default:
+                    break;
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            throw new ConstraintSyntaxException("JSON schema", "#" + pointer, "a text or name has half of a surrogate pair; both halves must be there.");
+        }
     }
 
     /// <summary>Any JSON object.</summary>
@@ -36,7 +83,7 @@ internal sealed class ConstraintCompiler(ConstraintOptions? options = null)
     public Constraint FromRegex(string pattern)
     {
         ArgumentNullException.ThrowIfNull(pattern);
-        return Remember("regex", pattern, () => new Constraint(CompileRegex(pattern), "regular expression"));
+        return Remember("regular expression", pattern, () => new Constraint(CompileRegex(pattern), "regular expression"));
     }
 
     /// <summary>The texts of a grammar in the notation of GBNF (see <see cref="GrammarParser"/>), from its rule <c>root</c>.</summary>

@@ -9,7 +9,7 @@ public sealed class SchemaNotSupportedException : NotSupportedException
     /// <param name="pointer">JSON pointer of the schema that holds the keyword; empty for the root.</param>
     /// <param name="reason">Why it cannot be enforced and what could.</param>
     public SchemaNotSupportedException(string keyword, string pointer, string reason)
-        : base($"'{keyword}' at '#{pointer}' cannot be enforced: {reason}")
+        : base($"'{keyword}' at '#{Shorten(pointer)}' cannot be enforced: {reason}")
     {
         Keyword = keyword;
         Pointer = pointer;
@@ -20,4 +20,7 @@ public sealed class SchemaNotSupportedException : NotSupportedException
 
     /// <summary>JSON pointer of the schema that holds the keyword; empty for the root.</summary>
     public string Pointer { get; }
+
+    /// <summary>Pointers into schemas of strangers have any length; the beginning and the end say enough.</summary>
+    internal static string Shorten(string pointer) => pointer.Length <= 160 ? pointer : $"{pointer[..80]}...{pointer[^77..]}";
 }

@@ -118,6 +118,7 @@ internal sealed class DfaBuilder
 
     private Language Derive(Language l, int c)
     {
+        LanguageFactory.CheckStack();
         Language?[] row = l.Derivatives is { } r && r.Length == representatives.Length ? r : l.Derivatives = new Language?[representatives.Length];
         return row[c] ??= l.Kind switch
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace KvChat.StructuredOutput.Automata;
@@ -61,10 +62,19 @@ internal sealed class LanguageFactory
             return first;
         if (first == Everything && second == Everything)
             return Everything;
+        CheckStack();
         // To the right, so that equal continuations are one object.
         return first.Kind == LanguageKind.Concat
             ? Concat(first.Parts[0], Concat(first.Parts[1], second))
             : Intern(new(LanguageKind.Concat, 0, 0, [first, second]), first.Nullable && second.Nullable);
+    }
+
+    /// <summary>Expressions of strangers are long and deep; running out of stack would end the process.</summary>
+    /// <exception cref="AutomatonTooLargeException">The stack is nearly used up.</exception>
+    public static void CheckStack()
+    {
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            throw new AutomatonTooLargeException("the expression is too long or too deeply nested");
     }
 
     public Language Optional(Language part) => Or(Empty, part);

@@ -45,7 +45,12 @@ internal sealed class GrammarParser
 
     private int Peek => at < text.Length ? text[at] : -1;
 
-    private ConstraintSyntaxException Error(string message) => new("grammar", $"character {at}", message);
+    private ConstraintSyntaxException Error(string message)
+    {
+        int end = Math.Min(at, text.Length);
+        int line = 1 + text.AsSpan(0, end).Count('\n'), column = end - text.AsSpan(0, end).LastIndexOf('\n');
+        return new("grammar", $"line {line}, column {column}", message);
+    }
 
     private void ReadRules()
     {

@@ -36,6 +36,7 @@ internal sealed class RegexTranslator(LanguageFactory factory)
     {
         if (++steps > MostSteps)
             throw new AutomatonTooLargeException("anchors and look-ahead inside choices multiply too often");
+        LanguageFactory.CheckStack();
         if (!node.Asserts)
             return Follow(Plain(node), rest, atStart);
         switch (node)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace KvChat.StructuredOutput.Schema;
 
 /// <summary>One way out of several: claims that must hold, and what else it says.</summary>
@@ -39,7 +41,7 @@ internal sealed class ClaimExpander
         var facts = new Facts();
         var choices = new List<PendingChoice>();
         foreach (Claim claim in claims)
-            Assert(facts, claim, choices, 0);
+            Assert(facts, claim, choices, null);
         Walk(facts, choices, 0, results);
         steps = outer;
         return results;
@@ -56,6 +58,8 @@ internal sealed class ClaimExpander
         }
 
         PendingChoice choice = choices[next];
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            throw choice.Node.Unsupported(choice.Keyword, "too many choices of one value are combined");
         foreach (Way way in choice.Ways)
         {
             if (++steps > MostSteps || results.Count > MostWays)
@@ -64,36 +68,44 @@ internal sealed class ClaimExpander
             List<PendingChoice> more = [.. choices];
             way.Also?.Invoke(copy);
             foreach (Claim claim in way.Claims)
-                Assert(copy, claim, more, 0);
+                Assert(copy, claim, more, choice.From);
             Walk(copy, more, next + 1, results);
         }
     }
 
-    private void Assert(Facts facts, Claim claim, List<PendingChoice> choices, int depth)
+    private void Assert(Facts facts, Claim claim, List<PendingChoice> choices, Derivation? from)
     {
-        if (depth > DeepestReferences)
+        if (from?.Depth > DeepestReferences || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
             throw claim.Node.Unsupported("$ref", $"references and allOf follow one another more than {DeepestReferences} times");
-        if (claim.IsTrivial || facts.IsContradictory || !facts.Claims.Add(claim))
+        if (claim.IsTrivial || facts.IsContradictory)
             return;
+        if (!facts.Claims.Add(claim))
+        {
+            if (from is not null && from.Contains(claim))
+                throw claim.Node.Unsupported("$ref", "it leads back to itself without a property or item in between, so it says nothing that could be held");
+            return;
+        }
+
         if (claim.IsAbsurd || facts.Claims.Contains(claim.Negated()))
         {
             facts.Types = JsonTypes.None;
             return;
         }
 
+        var here = new Derivation(claim, from);
         var reader = new KeywordReader(
             this,
             facts,
             claim.Node,
-            sub => Assert(facts, sub, choices, depth + 1),
-            (keyword, ways) => Choose(facts, claim.Node, keyword, ways, choices, depth));
+            sub => Assert(facts, sub, choices, here),
+            (keyword, ways) => Choose(facts, claim.Node, keyword, ways, choices, here));
         if (claim.Holds)
             reader.ReadPositive();
         else
             NegativeReader.Read(reader, document);
     }
 
-    private void Choose(Facts facts, SchemaNode node, string keyword, IReadOnlyList<Way> ways, List<PendingChoice> choices, int depth)
+    private void Choose(Facts facts, SchemaNode node, string keyword, IReadOnlyList<Way> ways, List<PendingChoice> choices, Derivation from)
     {
         if (ways.Count == 0)
         {
@@ -103,11 +115,11 @@ internal sealed class ClaimExpander
         {
             ways[0].Also?.Invoke(facts);
             foreach (Claim claim in ways[0].Claims)
-                Assert(facts, claim, choices, depth + 1);
+                Assert(facts, claim, choices, from);
         }
         else
         {
-            choices.Add(new PendingChoice(node, keyword, ways));
+            choices.Add(new PendingChoice(node, keyword, ways, from));
         }
     }
 
@@ -133,5 +145,26 @@ internal sealed class ClaimExpander
     /// <summary>Whether two schemas have no value in common, as far as is easily seen.</summary>
     public bool AreDisjoint(SchemaNode a, SchemaNode b) => disjointness.AreDisjoint(a, b);
 
-    private sealed record PendingChoice(SchemaNode Node, string Keyword, IReadOnlyList<Way> Ways);
+    private sealed record PendingChoice(SchemaNode Node, string Keyword, IReadOnlyList<Way> Ways, Derivation From);
+
+    /// <summary>A claim and the one whose keyword made it.</summary>
+    private sealed class Derivation(Claim claim, Derivation? from)
+    {
+        public int Depth { get; } = (from?.Depth ?? 0) + 1;
+
+        public bool Contains(Claim other)
+        {
+            for (Derivation? d = this; d is not null; d = d.From)
+            {
+                if (d.Claim == other)
+                    return true;
+            }
+
+            return false;
+        }
+
+        private Claim Claim => claim;
+
+        private Derivation? From => from;
+    }
 }

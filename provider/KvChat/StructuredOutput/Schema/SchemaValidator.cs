@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using KvChat.StructuredOutput.Automata;
 using KvChat.StructuredOutput.Json;
@@ -20,7 +21,7 @@ internal sealed class SchemaValidator(SchemaDocument document)
     {
         if (node.Element.ValueKind != JsonValueKind.Object)
             return node.Element.ValueKind == JsonValueKind.True;
-        if (++depth > Deepest)
+        if (++depth > Deepest || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
             throw node.Unsupported("enum", $"checking its values leads through more than {Deepest} schemas");
         try
         {
