@@ -69,7 +69,7 @@ public sealed unsafe class RandomModel : IWeightSource, IDisposable
     private static TransformerConfiguration Shape(int layers, int context) => new()
     {
         Architecture = "llama",
-        Layers = layers,
+        PerLayer = LayerConfiguration.Alike(layers),
         Width = 32,
         HiddenWidth = 64,
         QueryHeads = 4,
@@ -78,7 +78,7 @@ public sealed unsafe class RandomModel : IWeightSource, IDisposable
         VocabularySize = 64,
         ContextLength = context,
         NormEpsilon = 1e-5f,
-        InverseFrequencies = RotaryFrequencies.Compute(16, 10_000),
+        Rotaries = [new RotaryConfiguration { Dimensions = 16, Base = 10_000 }],
         AttentionScale = 0.25f,
     };
 

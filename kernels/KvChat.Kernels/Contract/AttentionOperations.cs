@@ -21,10 +21,16 @@ public readonly struct AppendOperation
     /// <summary>Rotary angles, or null for a layer without.</summary>
     public DeviceRotary? Rotary { get; init; }
 
-    /// <summary>Weights of an RMS norm of every query head before rotation, <c>[headDim]</c>, or null.</summary>
+    /// <summary>Rotary angles of the sequences that ask for them by <see cref="SequenceSlice.UsesLongRotary"/>; null where all take <see cref="Rotary"/>.</summary>
+    public DeviceRotary? LongRotary { get; init; }
+
+    /// <summary>
+    /// Weights of an RMS norm before rotation, or null: of every query head with the same weights, <c>[headDim]</c>, or of all query heads together,
+    /// <c>[queryHeads * headDim]</c>.
+    /// </summary>
     public DeviceVector? QueryNorm { get; init; }
 
-    /// <summary>Weights of an RMS norm of every key head before rotation, <c>[headDim]</c>, or null.</summary>
+    /// <summary>The same for keys: <c>[headDim]</c>, <c>[kvHeads * headDim]</c>, or null.</summary>
     public DeviceVector? KeyNorm { get; init; }
 
     /// <summary>Added to the mean square under the root of both norms.</summary>

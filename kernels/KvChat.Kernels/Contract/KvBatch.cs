@@ -25,6 +25,9 @@ public readonly struct SequenceSlice
     /// <summary>Number of rows; the rows' KVs are appended to the sequence's heads in this order.</summary>
     public required int RowCount { get; init; }
 
+    /// <summary>Whether its rows are rotated by <see cref="AppendOperation.LongRotary"/>, where there is one.</summary>
+    public bool UsesLongRotary { get; init; }
+
     /// <summary>Format of the sequence's pages.</summary>
     public required KvFormat Format { get; init; }
 

@@ -25,14 +25,16 @@ public sealed unsafe partial class CpuBackend
         KvBatch batch = operation.Batch;
         BatchChecks.Check(batch, arena.Shape, rows, operation.QueryHeads, operation.KvHeads);
         CpuRotary? rotary = CpuRotary.From(operation.Rotary, headDim);
-        rotary?.Prepare(batch.Positions.AsSpan(0, batch.RowCount));
+        CpuRotary? longRotary = CpuRotary.From(operation.LongRotary, headDim) ?? rotary;
+        if (longRotary?.Pairs != rotary?.Pairs)
+            throw new ArgumentException($"LongRotary rotates {longRotary?.Dimensions} coordinates, Rotary {rotary?.Dimensions ?? 0}; they must agree.", nameof(operation));
 
         // A worker's scratch: a key, its halves and 16 lanes; then the angles of each row.
         int stride = ((3 * headDim * sizeof(float)) + 127) / 64 * 64;
         byte* scratch = _appendScratch.Ensure(((long)stride * _team.Count) + ((long)batch.RowCount * sizeof(float*)));
         float** angles = (float**)(scratch + ((long)stride * _team.Count));
-        for (int i = 0; i < batch.RowCount && rotary != null; i++)
-            angles[i] = rotary.Row(batch.Positions[i]);
+        if (rotary != null)
+            FindAngles(batch, rotary, longRotary!, angles);
         fixed (SequenceSlice* sequences = batch.Sequences)
         fixed (HeadView* heads = batch.Heads)
         fixed (int* positions = batch.Positions)
@@ -48,8 +50,10 @@ public sealed unsafe partial class CpuBackend
                 RowStride = rows.Columns,
                 QueryHeads = operation.QueryHeads,
                 KvHeads = operation.KvHeads,
-                QueryNorm = CpuVector.DataOf(operation.QueryNorm, headDim, nameof(operation.QueryNorm)),
-                KeyNorm = CpuVector.DataOf(operation.KeyNorm, headDim, nameof(operation.KeyNorm)),
+                QueryNorm = NormOf(operation.QueryNorm, headDim, operation.QueryHeads, nameof(operation.QueryNorm)),
+                KeyNorm = NormOf(operation.KeyNorm, headDim, operation.KvHeads, nameof(operation.KeyNorm)),
+                QueryNormHeads = (operation.QueryNorm?.Length ?? headDim) / headDim,
+                KeyNormHeads = (operation.KeyNorm?.Length ?? headDim) / headDim,
                 NormEpsilon = operation.NormEpsilon,
                 Pairs = rotary?.Pairs ?? 0,
                 Angles = rotary == null ? null : angles,
@@ -98,6 +102,23 @@ public sealed unsafe partial class CpuBackend
                 SlidingWindow = operation.SlidingWindow,
             };
             Attention.Attend(&job, batch, observes);
+        }
+    }
+
+    /// <summary>Weights of a norm over each head, or over all of them.</summary>
+    private static float* NormOf(DeviceVector? norm, int headDim, int heads, string name) =>
+        CpuVector.DataOf(norm, norm?.Length == headDim * heads ? headDim * heads : headDim, name);
+
+    /// <summary>Where each row's angles are, in the table of its sequence.</summary>
+    private static void FindAngles(KvBatch batch, CpuRotary rotary, CpuRotary longRotary, float** angles)
+    {
+        for (int s = 0; s < batch.SequenceCount; s++)
+        {
+            SequenceSlice slice = batch.Sequences[s];
+            CpuRotary table = slice.UsesLongRotary ? longRotary : rotary;
+            table.Prepare(batch.Positions.AsSpan(slice.FirstRow, slice.RowCount));
+            for (int i = slice.FirstRow; i < slice.FirstRow + slice.RowCount; i++)
+                angles[i] = table.Row(batch.Positions[i]);
         }
     }
 

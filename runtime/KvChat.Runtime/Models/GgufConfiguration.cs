@@ -42,7 +42,8 @@ public static class GgufConfiguration
         return new TransformerConfiguration
         {
             Architecture = family,
-            Layers = fields.Required("block_count", 1, MaxLayers),
+            PerLayer = LayerConfiguration.Alike(
+                fields.Required("block_count", 1, MaxLayers), new LayerConfiguration { SlidingWindow = fields.Optional("attention.sliding_window", 0, 0, MaxContext) }),
             Width = width,
             HiddenWidth = fields.Required("feed_forward_length", 1, MaxWidth),
             QueryHeads = heads,
@@ -51,10 +52,9 @@ public static class GgufConfiguration
             VocabularySize = VocabularySize(file, family),
             ContextLength = fields.Required("context_length", 1, MaxContext),
             NormEpsilon = fields.Single("attention.layer_norm_rms_epsilon", null, 0, 1),
-            InverseFrequencies = Frequencies(file, fields, rotary),
+            Rotaries = [Rotary(file, fields, rotary)],
             AttentionScale = fields.Single("attention.scale", 1 / MathF.Sqrt(headDim), 1e-6f, 1e6f),
-            SlidingWindow = fields.Optional("attention.sliding_window", 0, 0, MaxContext),
-            HasHeadNorms = family == "qwen3",
+            QueryKeyNorm = family == "qwen3" ? QueryKeyNorm.PerHead : QueryKeyNorm.None,
             EmbeddingScale = family == "granite" ? fields.Single("embedding_scale", 1, 1e-6f, 1e6f) : 1,
             ResidualScale = family == "granite" ? fields.Single("residual_scale", 1, 1e-6f, 1e6f) : 1,
             LogitScale = family == "granite" ? 1 / fields.Single("logit_scale", 1, 1e-6f, 1e6f) : 1,
@@ -73,7 +73,7 @@ public static class GgufConfiguration
     /// Rotary frequencies with the file's scaling: <c>linear</c> by a factor, or the divisors that files of Llama 3.1 and later list in the tensor
     /// <c>rope_freqs.weight</c>. Others are refused by name.
     /// </summary>
-    private static float[] Frequencies(GgufFile file, Fields fields, int rotary)
+    private static RotaryConfiguration Rotary(GgufFile file, Fields fields, int rotary)
     {
         float rotaryBase = fields.Single("rope.freq_base", 10_000, 1e-3f, 1e12f);
         float factor = fields.Single("rope.scale_linear", 1, 1e-3f, 1e6f);
@@ -82,18 +82,20 @@ public static class GgufConfiguration
             factor = fields.Single("rope.scaling.factor", factor, 1e-3f, 1e6f);
         else if (scaling != "none")
             throw fields.Error("rope.scaling.type", $"is '{ModelFileException.Printable(scaling)}'; known are: none, linear, and the divisors of rope_freqs.weight.");
-        float[]? divisors = null;
+        RotaryScaling stretch = new RotaryScaling.LinearScaling(factor);
         if (file.TryGetTensor("rope_freqs.weight", out GgufTensor? tensor))
         {
-            divisors = new GgufWeightSource(file).Vector("rope_freqs.weight", rotary / 2);
+            float[] divisors = new GgufWeightSource(file).Vector("rope_freqs.weight", rotary / 2);
             foreach (float divisor in divisors)
             {
                 if (!(divisor > 0) || !float.IsFinite(divisor))
                     throw new ModelFileException("tensor rope_freqs.weight", tensor.FileOffset, $"holds {divisor}; divisors must be positive and finite.");
             }
+
+            stretch = new RotaryScaling.DivisorScaling(divisors, factor);
         }
 
-        return RotaryFrequencies.Compute(rotary, rotaryBase, factor, divisors);
+        return new RotaryConfiguration { Dimensions = rotary, Base = rotaryBase, Scaling = stretch };
     }
 
     /// <summary>Fields of one family, checked against their ranges.</summary>

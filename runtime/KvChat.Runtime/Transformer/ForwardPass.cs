@@ -88,6 +88,7 @@ public sealed class ForwardPass : IDisposable
     private void Attention(TransformerLayer weights, int layer, KvBatch batch, ReadOnlySpan<SequenceCache> caches)
     {
         TransformerConfiguration c = _model.Configuration;
+        LayerConfiguration own = c.PerLayer[layer];
         for (int s = 0; s < caches.Length; s++)
             caches[s].FillViews(layer, batch.Heads.AsSpan(s * c.KvHeads, c.KvHeads));
         _backend.Linear(new LinearOperation
@@ -107,7 +108,7 @@ public sealed class ForwardPass : IDisposable
             KvHeads = c.KvHeads,
             Arena = _arena,
             Batch = batch,
-            Rotary = _model.Rotary,
+            Rotary = own.Rotary is { } table ? _model.Rotaries[table] : null,
             QueryNorm = weights.QueryNorm,
             KeyNorm = weights.KeyNorm,
             NormEpsilon = c.NormEpsilon,
@@ -121,7 +122,8 @@ public sealed class ForwardPass : IDisposable
             Batch = batch,
             Output = _heads,
             Scale = c.AttentionScale,
-            SlidingWindow = c.SlidingWindow,
+            SoftCap = c.AttentionSoftCap,
+            SlidingWindow = own.SlidingWindow,
         });
     }
 

@@ -22,6 +22,14 @@ public sealed record TensorNames
         Gate = "blk.{0}.ffn_gate",
         Up = "blk.{0}.ffn_up",
         Down = "blk.{0}.ffn_down",
+        QueryKeyValue = "blk.{0}.attn_qkv",
+        GateUp = "blk.{0}.ffn_up",
+        PostAttentionNorm = "blk.{0}.post_attention_norm.weight",
+        PostFeedForwardNorm = "blk.{0}.post_ffw_norm.weight",
+        Router = "blk.{0}.ffn_gate_inp",
+        ExpertGate = "blk.{0}.ffn_gate_exps",
+        ExpertUp = "blk.{0}.ffn_up_exps",
+        ExpertDown = "blk.{0}.ffn_down_exps",
     };
 
     /// <summary>Token embeddings, <c>[vocabulary, width]</c>.</summary>
@@ -66,6 +74,35 @@ public sealed record TensorNames
     /// <summary>Down projection; <c>.weight</c> and <c>.bias</c> follow.</summary>
     public required string Down { get; init; }
 
-    /// <summary>A name with its layer put in.</summary>
-    internal static string Of(string pattern, int layer) => pattern.Replace("{0}", layer.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    /// <summary>
+    /// Query, key and value rows behind each other in one tensor; <c>.weight</c> and <c>.bias</c> follow. Read where the file has no tensor of <see cref="Query"/>;
+    /// null where no file of the kind has it.
+    /// </summary>
+    public string? QueryKeyValue { get; init; }
+
+    /// <summary>Gate and up rows behind each other in one tensor; read where the file has no tensor of <see cref="Gate"/>.</summary>
+    public string? GateUp { get; init; }
+
+    /// <summary>Norm behind attention; read where the configuration has one there.</summary>
+    public string? PostAttentionNorm { get; init; }
+
+    /// <summary>Norm behind the feed-forward part; read where the configuration has one there.</summary>
+    public string? PostFeedForwardNorm { get; init; }
+
+    /// <summary>The router's projection, <c>[experts, width]</c>; <c>.weight</c> follows.</summary>
+    public string? Router { get; init; }
+
+    /// <summary>Gate projections of experts; <c>.weight</c> follows. With <c>{1}</c>, which stands for the expert, one tensor for each; without, all behind each other.</summary>
+    public string? ExpertGate { get; init; }
+
+    /// <summary>Up projections of experts, as <see cref="ExpertGate"/>.</summary>
+    public string? ExpertUp { get; init; }
+
+    /// <summary>Down projections of experts, as <see cref="ExpertGate"/>.</summary>
+    public string? ExpertDown { get; init; }
+
+    /// <summary>A name with its layer put in, and its expert where the pattern has a place for it.</summary>
+    internal static string Of(string pattern, int layer, int expert = 0) => pattern
+        .Replace("{0}", layer.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+        .Replace("{1}", expert.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 }

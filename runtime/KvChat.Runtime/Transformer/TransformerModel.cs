@@ -29,7 +29,8 @@ public sealed class TransformerModel : IDisposable
 
     internal DeviceVector OutputNorm { get; private set; } = null!;
 
-    internal DeviceRotary Rotary { get; private set; } = null!;
+    /// <summary>Tables of rotary angles, as the configuration lists them.</summary>
+    internal IReadOnlyList<DeviceRotary> Rotaries { get; private set; } = [];
 
     internal IReadOnlyList<TransformerLayer> Layers { get; private set; } = [];
 
@@ -86,7 +87,7 @@ public sealed class TransformerModel : IDisposable
         Embedding = Matrix(source.Matrix(names.Embedding, c.VocabularySize, c.Width));
         Output = source.Has(names.Output) ? Matrix(source.Matrix(names.Output, c.VocabularySize, c.Width)) : Embedding;
         OutputNorm = Own(Backend.CreateVector(source.Vector(names.OutputNorm, c.Width)));
-        Rotary = Own(Backend.CreateRotary([.. c.InverseFrequencies]));
+        Rotaries = [.. c.Rotaries.Select(rotary => MakeRotary(rotary, isLong: false))];
     }
 
     private TransformerLayer LoadLayer(TensorNames names, IWeightSource source, int layer, int pairedHeadDim)
@@ -113,8 +114,14 @@ public sealed class TransformerModel : IDisposable
         };
     }
 
+    private DeviceRotary MakeRotary(RotaryConfiguration rotary, bool isLong)
+    {
+        RotaryTable table = RotaryFrequencies.Of(rotary, isLong);
+        return Own(Backend.CreateRotary(table.Frequencies, table.Magnitude));
+    }
+
     private DeviceVector? HeadNorm(IWeightSource source, string name) =>
-        Configuration.HasHeadNorms ? Own(Backend.CreateVector(source.Vector(name, Configuration.HeadDim))) : null;
+        Configuration.QueryKeyNorm == QueryKeyNorm.PerHead ? Own(Backend.CreateVector(source.Vector(name, Configuration.HeadDim))) : null;
 
     private DeviceMatrix Matrix(params ReadOnlySpan<MatrixData> parts)
     {

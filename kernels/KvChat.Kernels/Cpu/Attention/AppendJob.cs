@@ -19,6 +19,10 @@ internal unsafe struct AppendJob
     public int KvHeads;
     public float* QueryNorm;
     public float* KeyNorm;
+
+    /// <summary>Heads that a norm of queries, or of keys, goes over at once: 1, or all of them.</summary>
+    public int QueryNormHeads;
+    public int KeyNormHeads;
     public float NormEpsilon;
 
     /// <summary>Pairs that are rotated, 0 for none.</summary>
@@ -81,23 +85,31 @@ internal static unsafe class AppendKernel<TSimd, TVector>
             int row = slice->FirstRow + index;
             float* data = job->Rows + ((long)row * job->RowStride);
             float* angles = job->Angles == null ? null : job->Angles[row];
+            float* lanes = scratch + (2 * headDim);
+            float shared = Shared(data, headDim, job->QueryNorm, job->QueryNormHeads, job->NormEpsilon, lanes);
             for (int head = 0; head < job->QueryHeads; head++, data += headDim)
-                Transform(data, headDim, job->QueryNorm, job->NormEpsilon, angles, job->Pairs, scratch + (2 * headDim));
+                Transform(data, headDim, Weights(job->QueryNorm, job->QueryNormHeads, head, headDim), shared, job->NormEpsilon, angles, job->Pairs, lanes);
             float* values = data + ((long)job->KvHeads * headDim);
+            shared = Shared(data, headDim, job->KeyNorm, job->KeyNormHeads, job->NormEpsilon, lanes);
             for (int head = 0; head < job->KvHeads; head++, data += headDim, values += headDim)
             {
                 Unsafe.CopyBlock(scratch, data, (uint)(headDim * sizeof(float)));
-                Transform(scratch, headDim, job->KeyNorm, job->NormEpsilon, angles, job->Pairs, scratch + (2 * headDim));
+                Transform(scratch, headDim, Weights(job->KeyNorm, job->KeyNormHeads, head, headDim), shared, job->NormEpsilon, angles, job->Pairs, lanes);
                 Store(job, slice->Format, job->Heads + (((long)sequence * job->KvHeads) + head), index, job->Positions[row], scratch, values);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Transform(float* x, int headDim, float* norm, float epsilon, float* angles, int pairs, float* lanes)
+    private static void Transform(float* x, int headDim, float* norm, float shared, float epsilon, float* angles, int pairs, float* lanes)
     {
         if (norm != null)
-            Normalise(x, headDim, norm, epsilon, lanes);
+        {
+            float reciprocal = shared > 0 ? shared : Reciprocal(x, headDim, epsilon, lanes);
+            for (int k = 0; k < headDim; k++)
+                x[k] = x[k] * reciprocal * norm[k];
+        }
+
         if (angles == null)
             return;
         float* y = x + pairs, sines = angles + pairs;
@@ -119,15 +131,19 @@ internal static unsafe class AppendKernel<TSimd, TVector>
 
     // Squares are summed in 16 lanes whatever the width.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Normalise(float* x, int headDim, float* weights, float epsilon, float* lanes)
+    private static float Reciprocal(float* x, int count, float epsilon, float* lanes)
     {
         new Span<float>(lanes, LaneCount).Clear();
-        for (int i = 0; i < headDim; i++)
+        for (int i = 0; i < count; i++)
             lanes[i % LaneCount] = MathF.FusedMultiplyAdd(x[i], x[i], lanes[i % LaneCount]);
-        float reciprocal = 1f / MathF.Sqrt((ScalarMath.SumLanes(lanes) / headDim) + epsilon);
-        for (int i = 0; i < headDim; i++)
-            x[i] = x[i] * reciprocal * weights[i];
+        return 1f / MathF.Sqrt((ScalarMath.SumLanes(lanes) / count) + epsilon);
     }
+
+    /// <summary>The reciprocal root mean square of all heads where one norm goes over them, else 0: each head has its own then.</summary>
+    private static float Shared(float* x, int headDim, float* norm, int heads, float epsilon, float* lanes) =>
+        norm == null || heads == 1 ? 0 : Reciprocal(x, headDim * heads, epsilon, lanes);
+
+    private static float* Weights(float* norm, int heads, int head, int headDim) => norm == null || heads == 1 ? norm : norm + ((long)head * headDim);
 
     private static void Store(AppendJob* job, KvFormat format, HeadView* head, int index, int position, float* key, float* value)
     {
