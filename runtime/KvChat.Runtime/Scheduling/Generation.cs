@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using KvChat.Runtime.Sampling;
 
 namespace KvChat.Runtime.Scheduling;
 
@@ -8,6 +9,7 @@ public sealed class Generation
     private readonly TaskCompletionSource<GenerationResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TokenQueue _tokens;
     private readonly Action _wakeEngine;
+    private readonly List<TokenLogProbabilities> _probabilities = [];
     private volatile bool _cancelled;
     private volatile bool _stopped;
 
@@ -60,6 +62,21 @@ public sealed class Generation
         {
             Cancel();
         }
+    }
+
+    /// <summary>How probable a token of the answer was; null where that was not asked for.</summary>
+    /// <param name="index">Of a token that <see cref="ReadTokensAsync"/> has given, from 0.</param>
+    public TokenLogProbabilities? LogProbabilitiesOf(int index)
+    {
+        lock (_probabilities)
+            return (uint)index < (uint)_probabilities.Count ? _probabilities[index] : null;
+    }
+
+    /// <summary>Keeps what is known about the next token; called before it is published.</summary>
+    internal void Note(TokenLogProbabilities probabilities)
+    {
+        lock (_probabilities)
+            _probabilities.Add(probabilities);
     }
 
     internal void Publish(int token) => _tokens.Add(token);

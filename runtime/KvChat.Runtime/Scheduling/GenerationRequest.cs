@@ -21,6 +21,15 @@ public sealed record GenerationRequest
     /// <summary>How tokens are drawn.</summary>
     public SamplingOptions Sampling { get; init; } = new();
 
+    /// <summary>
+    /// Makes what holds the answer to a form, or null for free answers. Called once per request, when it is submitted, with the most tokens that
+    /// the answer may have; what it throws reaches the caller.
+    /// </summary>
+    public Func<int, ITokenConstraint>? Constraint { get; init; }
+
+    /// <summary>How many of the most probable tokens are reported with each token of the answer, from 0 to <see cref="TokenLogProbabilities.MostTop"/>; null reports nothing.</summary>
+    public int? TopLogProbabilities { get; init; }
+
     /// <summary>How the cache is compressed.</summary>
     public KvCompression Compression { get; init; } = KvCompression.Off;
 }

@@ -1,4 +1,5 @@
 using KvChat.Runtime.Compression;
+using KvChat.Runtime.Sampling;
 
 namespace KvChat.Runtime.Scheduling;
 
@@ -12,6 +13,9 @@ internal static class RequestChecks
             Runtime.Check.Field((uint)token < (uint)vocabulary, nameof(GenerationRequest), nameof(GenerationRequest.Prompt), token, $"made of token ids from 0 to {vocabulary - 1}");
         Runtime.Check.Field(
             request.MaxOutputTokens is null or >= 1, nameof(GenerationRequest), nameof(GenerationRequest.MaxOutputTokens), request.MaxOutputTokens, "1 or more, or null");
+        Runtime.Check.Field(
+            request.TopLogProbabilities is null or (>= 0 and <= TokenLogProbabilities.MostTop), nameof(GenerationRequest), nameof(GenerationRequest.TopLogProbabilities),
+            request.TopLogProbabilities, $"from 0 to {TokenLogProbabilities.MostTop}, or null");
         foreach (PromptSpan span in request.Spans)
         {
             bool inside = span.Start >= 0 && span.Length >= 0 && span.Start <= request.Prompt.Length - span.Length;

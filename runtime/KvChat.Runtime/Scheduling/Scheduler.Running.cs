@@ -162,14 +162,24 @@ internal sealed partial class Scheduler
     private void Draw(Session session, int logitsIndex)
     {
         _pass.ReadLogits(logitsIndex, _logits);
+        if (session.Request.TopLogProbabilities is not null)
+            _probabilities.Take(_logits);
+        if (session.Constraint?.Apply(_logits) == false)
+        {
+            Complete(session, GenerationEnd.Stop);
+            return;
+        }
+
         int token = session.Sampler.Draw(_logits, _scratch);
         if (token < 0)
             throw new GenerationFailedException($"The model's logits after token {session.Read - 1} are not numbers.");
         bool stops = IsStop(session, token);
         if (!stops)
         {
-            session.Append(token);
+            session.Constraint?.Accept(token);
+            session.Append(token, session.Request.TopLogProbabilities is { } top ? _probabilities.Read(token, top) : null);
             _generated++;
+            stops = session.Constraint?.MustStop == true;
         }
 
         if (stops || session.TokenCount >= session.MaxTokens)

@@ -24,6 +24,7 @@ internal sealed partial class Scheduler : IDisposable
     private readonly List<Piece> _pieces = [];
     private readonly KvBatch _batch = new();
     private readonly SamplerScratch _scratch = new();
+    private readonly LogProbabilityReader _probabilities = new();
     private readonly SequenceCache[] _caches;
     private readonly int[] _tokens, _logitRows;
     private readonly float[] _logits;

@@ -20,6 +20,7 @@ internal sealed class Session
         Tokens = new int[MaxTokens];
         request.Prompt.Span.CopyTo(Tokens);
         TokenCount = PromptLength;
+        Constraint = request.Constraint?.Invoke(maxOutput);
         Sampler = new TokenSampler(request.Sampling, request.Prompt.Span);
         Plan = new ReadingPlan(request.Compression, request.Spans, PromptLength, 0);
         Observed = request.Compression.IsOff ? request.Compression with { Policy = "kv-compress", RetainedRatio = 0.5 } : request.Compression;
@@ -31,6 +32,9 @@ internal sealed class Session
     public Generation Handle { get; }
 
     public TokenSampler Sampler { get; }
+
+    /// <summary>What holds the answer to a form, or null.</summary>
+    public ITokenConstraint? Constraint { get; }
 
     /// <summary>How its KVs get their scores.</summary>
     public IKvScorer Scorer { get; }
@@ -114,10 +118,12 @@ internal sealed class Session
         Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, 0);
     }
 
-    public void Append(int token)
+    public void Append(int token, TokenLogProbabilities? probabilities = null)
     {
         _firstToken ??= Stopwatch.GetElapsedTime(_submitted);
         Tokens[TokenCount++] = token;
+        if (probabilities is not null)
+            Handle.Note(probabilities);
         Handle.Publish(token);
     }
 

@@ -1,9 +1,10 @@
 using System.Numerics;
+using KvChat.Runtime.Sampling;
 
 namespace KvChat.StructuredOutput.Masks;
 
 /// <summary>Holds one answer to a constraint while tokens are drawn. Used by one thread at a time; allocates nothing where masks are known.</summary>
-internal sealed class TokenConstraint
+internal sealed class TokenConstraint : ITokenConstraint
 {
     private readonly TokenMasker masker;
     private readonly Runtime.Text.Tokenizer tokenizer;
