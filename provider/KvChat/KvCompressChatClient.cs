@@ -209,7 +209,7 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
         PromptBuilder prompts = served.Prompts;
         var defaults = new RequestDefaults(served.Sampling, served.Compression, [ModelId, served.Model.Name, _options.Model]);
         RequestSettings settings = _reader.Read(options, defaults, prompts.Traits);
-        BuiltPrompt prompt = prompts.Build(messages, settings.Instructions, settings.Thinking);
+        BuiltPrompt prompt = prompts.Build(messages, settings);
         return new AnswerStream(served, prompt, settings, ModelId, _clock.GetUtcNow());
     }
 }

@@ -60,6 +60,18 @@ public static class KvOptionNames
     /// <summary>Divides positive and multiplies negative logits of tokens seen before; 1 changes nothing.</summary>
     public const string RepetitionPenalty = "repetition_penalty";
 
+    /// <summary>A grammar in GBNF's notation that the answer must follow, from its rule <c>root</c>.</summary>
+    public const string Grammar = "grammar";
+
+    /// <summary>A regular expression that the answer must match from beginning to end.</summary>
+    public const string Regex = "regex";
+
+    /// <summary>Whether the log probabilities of the answer's tokens are wanted; they come under the same name, as JSON in OpenAI's form.</summary>
+    public const string LogProbabilities = "logprobs";
+
+    /// <summary>How many of the most probable tokens are wanted beside each drawn one, from 0 to 20.</summary>
+    public const string TopLogProbabilities = "top_logprobs";
+
     /// <summary>Switches a model's thinking where its template can.</summary>
     public const string EnableThinking = "enable_thinking";
 }

@@ -1,9 +1,11 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
 using KvChat.Loading;
 using KvChat.Prompts;
 using KvChat.Requests;
 using KvChat.Runtime.Scheduling;
 using KvChat.Runtime.Text;
+using KvChat.Tools;
 using Microsoft.Extensions.AI;
 
 namespace KvChat.Answers;
@@ -15,6 +17,8 @@ internal sealed class AnswerStream
     private readonly BuiltPrompt _prompt;
     private readonly GenerationRequest _request;
     private readonly AnswerText _text;
+    private readonly AnswerContents _contents;
+    private readonly JsonArray _probabilities = [];
     private readonly string _modelId;
     private readonly string _messageId = $"msg_{Guid.NewGuid():N}";
     private readonly DateTimeOffset _createdAt;
@@ -34,7 +38,10 @@ internal sealed class AnswerStream
                 stopTokens.Add(id);
         }
 
-        _text = new AnswerText(tokenizer, settings.StopSequences);
+        ToolCallSyntax? syntax = settings.Tools is { Use: not ToolUse.Forbidden } ? served.Constraints.Syntax : null;
+        bool thinks = served.Prompts.Traits.Thinks;
+        _contents = new AnswerContents(thinks ? new ReasoningReader(prompt.Thinks) : null, syntax is null ? null : new ToolCallReader(syntax), settings.ShowsReasoning);
+        _text = new AnswerText(tokenizer, settings.StopSequences, Marks(thinks, syntax));
         _request = new GenerationRequest
         {
             Prompt = prompt.Tokens,
@@ -43,6 +50,8 @@ internal sealed class AnswerStream
             StopTokens = stopTokens,
             Sampling = settings.Sampling,
             Compression = settings.Compression,
+            Constraint = served.Constraints.For(settings, prompt.Thinks),
+            TopLogProbabilities = settings.TopLogProbabilities,
         };
     }
 
@@ -61,19 +70,34 @@ internal sealed class AnswerStream
             string text = _text.Append(token);
             if (_text.IsStopped)
                 generation.Stop();
-            if (text.Length > 0)
-                yield return Update([new TextContent(text)]);
+            if (_request.TopLogProbabilities is not null && generation.LogProbabilitiesOf(_text.TokenCount - 1) is { } probabilities)
+                _probabilities.Add((JsonNode)LogProbabilityJson.Of(probabilities, _served.Model.Tokenizer));
+            foreach (AIContent content in _contents.Append(text))
+                yield return Update([content]);
         }
 
-        if (_text.Flush() is { Length: > 0 } rest)
-            yield return Update([new TextContent(rest)]);
+        foreach (AIContent content in _contents.Append(_text.Flush()).Concat(_contents.Flush()))
+            yield return Update([content]);
         Result = await generation.Completion.ConfigureAwait(false);
-        if (!_text.IsStopped)
+        if (!_text.IsStopped && _contents.IsPlain)
             _served.Prompts.Answers.Add(AnswerMemory.Hash(_prompt.Tokens), _text.All, _text.Tokens);
         ChatResponseUpdate last = Update([new UsageContent(KvUsage.ToDetails(Result, _text.TokenCount)) { RawRepresentation = Result }]);
-        last.FinishReason = _text.IsStopped || Result.End == GenerationEnd.Stop ? ChatFinishReason.Stop : ChatFinishReason.Length;
+        last.FinishReason = _contents.HasCalls ? ChatFinishReason.ToolCalls : _text.IsStopped || Result.End == GenerationEnd.Stop ? ChatFinishReason.Stop : ChatFinishReason.Length;
+        if (_request.TopLogProbabilities is not null)
+            (last.AdditionalProperties ??= [])[KvOptionNames.LogProbabilities] = _probabilities;
         last.RawRepresentation = Result;
         yield return last;
+    }
+
+    /// <summary>Control tokens that are read for what they mean rather than left out.</summary>
+    private static List<string> Marks(bool thinks, ToolCallSyntax? syntax)
+    {
+        List<string> marks = thinks ? [ReasoningReader.Open, ReasoningReader.Close] : [];
+        if (syntax is { Begin.Length: > 0 })
+            marks.Add(syntax.Begin);
+        if (syntax is { End.Length: > 0 })
+            marks.Add(syntax.End);
+        return marks;
     }
 
     private ChatResponseUpdate Update(IList<AIContent> contents) => new(ChatRole.Assistant, contents)

@@ -4,7 +4,10 @@ using KvChat.Runtime.Text;
 namespace KvChat.Answers;
 
 /// <summary>Turns an answer's tokens into its text, up to a stop sequence. One per answer.</summary>
-internal sealed class AnswerText(Tokenizer tokenizer, IReadOnlyList<string> stops)
+/// <param name="tokenizer">The vocabulary.</param>
+/// <param name="stops">Texts that end the answer.</param>
+/// <param name="marks">Texts of control tokens that are to be seen, such as those around calls; all others are left out.</param>
+internal sealed class AnswerText(Tokenizer tokenizer, IReadOnlyList<string> stops, IReadOnlyCollection<string> marks)
 {
     private readonly StreamingDetokenizer _detokenizer = new(tokenizer);
     private readonly StopSequenceMatcher _matcher = new(stops);
@@ -27,6 +30,8 @@ internal sealed class AnswerText(Tokenizer tokenizer, IReadOnlyList<string> stop
     public string Append(int token)
     {
         _tokens.Add(token);
+        if (marks.Count > 0 && tokenizer.KindOf(token) == TokenKind.Control && tokenizer.TextOf(token) is { } mark && marks.Contains(mark))
+            return Note(_matcher.Append(_detokenizer.Flush() + mark));
         return Note(_matcher.Append(_detokenizer.Append(token)));
     }
 

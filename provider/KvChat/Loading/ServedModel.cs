@@ -1,3 +1,4 @@
+using KvChat.Answers;
 using KvChat.Models;
 using KvChat.Prompts;
 using KvChat.Runtime.Compression;
@@ -18,6 +19,7 @@ internal sealed class ServedModel : IAsyncDisposable
         Prompts = prompts;
         Sampling = sampling;
         Compression = compression;
+        Constraints = new AnswerConstraints(model.Tokenizer, prompts.Traits.ToolSyntax);
     }
 
     public LoadedModel Model { get; }
@@ -25,6 +27,9 @@ internal sealed class ServedModel : IAsyncDisposable
     public InferenceEngine Engine { get; }
 
     public PromptBuilder Prompts { get; }
+
+    /// <summary>What answers can be held to.</summary>
+    public AnswerConstraints Constraints { get; }
 
     /// <summary>How tokens are drawn where the request does not say it.</summary>
     public SamplingOptions Sampling { get; }

@@ -3,6 +3,7 @@ using KvChat.Requests;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Text;
 using KvChat.Templates;
+using KvChat.Tools;
 using Microsoft.Extensions.AI;
 
 namespace KvChat.Prompts;
@@ -20,9 +21,15 @@ internal sealed class ChatMessageReader(TemplateTraits traits)
     /// <summary>Origin n of the rendered text is the piece at n - 1.</summary>
     public IReadOnlyList<PromptPiece> Pieces => _pieces;
 
+    /// <summary>The origin of tools that the template itself tells of.</summary>
+    public int ToolsOrigin() => Origin(PromptSpanKind.Tools, null);
+
     /// <exception cref="NotSupportedException">A content would change the meaning, and cannot be read.</exception>
     /// <exception cref="ArgumentException">There is no message, or a null one.</exception>
-    public TemplateValue Read(IReadOnlyList<ChatMessage> messages, string? instructions)
+    /// <param name="messages">The conversation.</param>
+    /// <param name="instructions">What goes before all other system messages.</param>
+    /// <param name="tools">Tools, for a template that does not tell the model of them.</param>
+    public TemplateValue Read(IReadOnlyList<ChatMessage> messages, string? instructions, string? tools = null)
     {
         int newest = -1;
         for (int i = 0; i < messages.Count; i++)
@@ -40,6 +47,12 @@ internal sealed class ChatMessageReader(TemplateTraits traits)
         int next = 0;
         for (; next < messages.Count && IsSystem(messages[next]); next++)
             AddTexts(system, messages[next], PromptSpanKind.System, apart: true);
+        if (tools is not null)
+        {
+            system.AddBlankLine();
+            system.Add(tools, Origin(PromptSpanKind.Tools, null));
+        }
+
         PieceText? pending = system.IsEmpty || traits.HasSystemRole ? null : system;
         if (!system.IsEmpty && pending is null)
             Add("system", system);
@@ -76,7 +89,9 @@ internal sealed class ChatMessageReader(TemplateTraits traits)
         else if (message.Role == ChatRole.Assistant)
         {
             AddTexts(text, message, PromptSpanKind.EarlierTurn, apart: false);
-            Add("assistant", text, Reasoning(message), _tools.Calls(message, () => Origin(PromptSpanKind.EarlierTurn, RetentionProperty.Read(message.AdditionalProperties))));
+            if (traits.ToolCalls == ToolCallForm.None)
+                AddCallTexts(text, message);
+            Add("assistant", text, Reasoning(message), traits.ToolCalls == ToolCallForm.None ? null : _tools.Calls(message, () => Origin(PromptSpanKind.EarlierTurn, RetentionProperty.Read(message.AdditionalProperties))));
         }
         else if (message.Role != ChatRole.Tool)
         {
@@ -88,7 +103,31 @@ internal sealed class ChatMessageReader(TemplateTraits traits)
         }
 
         foreach (FunctionResultContent result in message.Contents.OfType<FunctionResultContent>())
-            _messages.Add(_tools.Result(result, Origin(kind, RetentionOf(result, message))));
+            AddResult(result, Origin(kind, RetentionOf(result, message)));
+    }
+
+    /// <summary>Calls as the default form has them, in the text, for a template without a place for them.</summary>
+    private void AddCallTexts(PieceText text, ChatMessage message)
+    {
+        foreach (FunctionCallContent call in message.Contents.OfType<FunctionCallContent>())
+        {
+            if (!text.IsEmpty)
+                text.Add("\n", Origin(PromptSpanKind.EarlierTurn, null));
+            text.Add(ToolContents.AsText(call), Origin(PromptSpanKind.EarlierTurn, RetentionOf(call, message)));
+        }
+    }
+
+    private void AddResult(FunctionResultContent result, int origin)
+    {
+        if (traits.HasToolRole)
+        {
+            _messages.Add(_tools.Result(result, origin));
+            return;
+        }
+
+        PieceText text = new();
+        text.Add(ToolListing.Result(ToolContents.Printed(result)), origin);
+        Add("user", text);
     }
 
     /// <summary>Adds the texts of a message; says whether there were any.</summary>

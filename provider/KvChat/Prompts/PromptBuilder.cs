@@ -1,6 +1,9 @@
+using KvChat.Answers;
+using KvChat.Requests;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Text;
 using KvChat.Templates;
+using KvChat.Tools;
 using Microsoft.Extensions.AI;
 
 namespace KvChat.Prompts;
@@ -8,7 +11,8 @@ namespace KvChat.Prompts;
 /// <summary>A prompt ready for the engine.</summary>
 /// <param name="Tokens">Its tokens.</param>
 /// <param name="Spans">What its stretches are.</param>
-internal sealed record BuiltPrompt(int[] Tokens, PromptSpan[] Spans);
+/// <param name="Thinks">Whether it ends inside reasoning, which the answer goes on with.</param>
+internal sealed record BuiltPrompt(int[] Tokens, PromptSpan[] Spans, bool Thinks);
 
 /// <summary>Messages to tokens and spans: template values, the model's template, its tokeniser. Safe for concurrent use.</summary>
 internal sealed class PromptBuilder
@@ -50,18 +54,30 @@ internal sealed class PromptBuilder
 
     /// <exception cref="ChatTemplateException">The template failed, or refused the conversation.</exception>
     /// <exception cref="NotSupportedException">A message holds what cannot be read.</exception>
-    public BuiltPrompt Build(IReadOnlyList<ChatMessage> messages, string? instructions, ThinkingSettings thinking)
+    public BuiltPrompt Build(IReadOnlyList<ChatMessage> messages, RequestSettings settings)
     {
         ChatMessageReader reader = new(Traits);
         TemplateInput input = Variables();
-        input["messages"] = reader.Read(messages, instructions);
+        ThinkingSettings thinking = settings.Thinking;
+        if (settings.Tools is { } tools && Traits.ShowsTools)
+            AddTools(input, TemplateValue.FromJson(tools.Declarations(), reader.ToolsOrigin()));
+        string? listing = settings.Tools is { } listed && !Traits.ShowsTools ? ToolListing.Of(listed) : null;
+        input["messages"] = reader.Read(messages, settings.Instructions, listing);
         if (thinking.Enabled is { } enabled && Traits.CanSwitchThinking)
             input["enable_thinking"] = enabled;
         if (thinking.Effort is { } effort && effort != ReasoningEffort.None && Traits.KnowsReasoningEffort)
             input["reasoning_effort"] = TemplateValue.Trusted(EffortName(effort));
         RenderedText text = _template.Render(input);
         EncodedText encoded = _encoder.Encode(text, reader.Pieces);
-        return new BuiltPrompt(encoded.Ids, SpanBuilder.Build(text, encoded, reader.Pieces));
+        bool thinks = Traits.Thinks && text.Text.AsSpan().TrimEnd().EndsWith(ReasoningReader.Open);
+        return new BuiltPrompt(encoded.Ids, SpanBuilder.Build(text, encoded, reader.Pieces), thinks);
+    }
+
+    /// <summary>Gives tools to a template under every name that templates in use read them by.</summary>
+    internal static void AddTools(TemplateInput input, TemplateValue tools)
+    {
+        input["tools"] = tools;
+        input["xml_tools"] = tools; // SmolLM3
     }
 
     private static string EffortName(ReasoningEffort effort) => effort switch

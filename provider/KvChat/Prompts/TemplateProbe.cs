@@ -1,20 +1,29 @@
+using System.Text.Json;
+using KvChat.Answers;
 using KvChat.Templates;
+using KvChat.Tools;
 
 namespace KvChat.Prompts;
 
 /// <summary>Finds out what a template can do by rendering small conversations and looking for what they said.</summary>
 internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> variables)
 {
-    private const string Word = "kvprobe";
+    private const string Word = "kvprobe", Function = "look", ShortId = "probe0001", LongId = "call_probe-0000001";
 
     public TemplateTraits Traits(string source)
     {
         bool wantsParts = !Shows(Word, Message("user", Word)) && Shows(Word, Parts("user", Word));
+        ToolCallForm calls = CallForm(wantsParts);
+        bool showsTools = ShowsTools(wantsParts);
         return new TemplateTraits
         {
             WantsParts = wantsParts,
             HasSystemRole = Shows(Word, Say(wantsParts, "system", Word), Say(wantsParts, "user", "x")),
-            ToolCalls = CallForm(wantsParts),
+            ToolCalls = calls,
+            ShowsTools = showsTools,
+            ToolSyntax = Syntax(wantsParts, calls, showsTools),
+            NeedsShortIds = calls != ToolCallForm.None && Render(Call(wantsParts, ArgumentsOf(calls), LongId)) is null,
+            Thinks = source.Contains(ReasoningReader.Close, StringComparison.Ordinal),
             HasToolRole = Shows(Word, [.. Call(wantsParts, Arguments()), ToolResult(wantsParts)]) || Shows(Word, [.. Call(wantsParts, TemplateValue.Trusted("{}")), ToolResult(wantsParts)]),
             CanSwitchThinking = source.Contains("enable_thinking", StringComparison.Ordinal),
             KnowsReasoningEffort = source.Contains("reasoning_effort", StringComparison.Ordinal),
@@ -32,13 +41,31 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
 
     private static TemplateValue Arguments() => TemplateValue.Map([new(Word, TemplateValue.FromInt64(1))]);
 
-    private static TemplateValue[] Call(bool wantsParts, TemplateValue arguments)
+    private static TemplateValue ArgumentsOf(ToolCallForm form) => form == ToolCallForm.Text ? TemplateValue.Trusted("{\"" + Word + "\": 1}") : Arguments();
+
+    /// <summary>What calls look like; a template that knows neither tools nor calls gets the default.</summary>
+    private ToolCallSyntax? Syntax(bool wantsParts, ToolCallForm form, bool showsTools)
+    {
+        if (form == ToolCallForm.None)
+            return showsTools ? null : ToolCallSyntax.Hermes;
+        return Render(Call(wantsParts, ArgumentsOf(form))) is { } text ? ToolCallSyntax.Find(text, Function) : null;
+    }
+
+    private bool ShowsTools(bool wantsParts)
+    {
+        using JsonDocument tools = JsonDocument.Parse(
+            "[{\"type\": \"function\", \"function\": {\"name\": \"" + Word + "\", \"description\": \"Looks.\", \"parameters\": {\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"string\", \"description\": \"What.\"}}, \"required\": [\"x\"]}}}]");
+        TemplateValue value = TemplateValue.FromJson(tools.RootElement, 0);
+        return Render([Say(wantsParts, "user", "x")], value)?.Contains(Word, StringComparison.Ordinal) == true;
+    }
+
+    private static TemplateValue[] Call(bool wantsParts, TemplateValue arguments, string id = ShortId)
     {
         TemplateValue call = TemplateValue.Map(
         [
-            new("id", TemplateValue.Trusted("probe0001")),
+            new("id", TemplateValue.Trusted(id)),
             new("type", TemplateValue.Trusted("function")),
-            new("function", TemplateValue.Map([new("name", TemplateValue.Trusted("look")), new("arguments", arguments)])),
+            new("function", TemplateValue.Map([new("name", TemplateValue.Trusted(Function)), new("arguments", arguments)])),
         ]);
         TemplateValue assistant = TemplateValue.Map(
         [
@@ -51,8 +78,8 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
     [
         new("role", TemplateValue.Trusted("tool")),
         new("content", wantsParts ? TextParts(Word) : TemplateValue.Trusted(Word)),
-        new("tool_call_id", TemplateValue.Trusted("probe0001")),
-        new("name", TemplateValue.Trusted("look")),
+        new("tool_call_id", TemplateValue.Trusted(ShortId)),
+        new("name", TemplateValue.Trusted(Function)),
     ]);
 
     private static TemplateValue Say(bool wantsParts, string role, string text) => wantsParts ? Parts(role, text) : Message(role, text);
@@ -66,17 +93,22 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
     private static TemplateValue TextParts(string text) =>
         TemplateValue.List([TemplateValue.Map([new("type", TemplateValue.Trusted("text")), new("text", TemplateValue.Trusted(text))])]);
 
-    private bool Shows(string what, params TemplateValue[] messages)
+    private bool Shows(string what, params TemplateValue[] messages) => Render(messages)?.Contains(what, StringComparison.Ordinal) == true;
+
+    /// <summary>The conversation as the template has it; null where it says no in its own way.</summary>
+    private string? Render(TemplateValue[] messages, TemplateValue? tools = null)
     {
         TemplateInput input = variables();
         input["messages"] = TemplateValue.List(messages);
+        if (tools is not null)
+            PromptBuilder.AddTools(input, tools);
         try
         {
-            return template.Render(input).Text.Contains(what, StringComparison.Ordinal);
+            return template.Render(input).Text;
         }
         catch (ChatTemplateException)
         {
-            return false; // the template says no in its own way
+            return null;
         }
     }
 }

@@ -1,3 +1,5 @@
+using KvChat.Tools;
+
 namespace KvChat.Prompts;
 
 /// <summary>How a chat template writes the arguments of a tool call.</summary>
@@ -27,6 +29,18 @@ internal sealed record TemplateTraits
 
     /// <summary>Whether it has a place for results of tools.</summary>
     public bool HasToolRole { get; init; }
+
+    /// <summary>Whether it tells the model of tools; where it does not, the system message does.</summary>
+    public bool ShowsTools { get; init; }
+
+    /// <summary>How its model writes calls; null where the template writes them in a form that is not known here.</summary>
+    public ToolCallSyntax? ToolSyntax { get; init; }
+
+    /// <summary>Whether ids of calls must be nine letters or digits.</summary>
+    public bool NeedsShortIds { get; init; }
+
+    /// <summary>Whether its model thinks between marks before it answers.</summary>
+    public bool Thinks { get; init; }
 
     /// <summary>Whether it reads <c>enable_thinking</c>.</summary>
     public bool CanSwitchThinking { get; init; }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using KvChat.Templates;
+using KvChat.Tools;
 using Microsoft.Extensions.AI;
 
 namespace KvChat.Prompts;
@@ -13,19 +14,16 @@ internal sealed class ToolContents(TemplateTraits traits)
     private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
 
     /// <summary>The calls of an assistant's message; null where it has none.</summary>
-    /// <exception cref="NotSupportedException">The template has no place for calls.</exception>
     public TemplateValue? Calls(ChatMessage message, Func<int> origin)
     {
         List<TemplateValue> calls = [];
         foreach (FunctionCallContent call in message.Contents.OfType<FunctionCallContent>())
         {
-            if (traits.ToolCalls == ToolCallForm.None)
-                throw new NotSupportedException($"The history holds a call of \"{call.Name}\"; the model's chat template has no place for tool calls.");
             _names[call.CallId] = call.Name;
             int from = origin();
             calls.Add(TemplateValue.Map(
             [
-                new("id", TemplateValue.Text(call.CallId, from)),
+                new("id", TemplateValue.Text(Id(call.CallId), from)),
                 new("type", TemplateValue.Trusted("function")),
                 new("function", TemplateValue.Map([new("name", TemplateValue.Text(call.Name, from)), new("arguments", Arguments(call, from))])),
             ]));
@@ -35,31 +33,41 @@ internal sealed class ToolContents(TemplateTraits traits)
     }
 
     /// <summary>A message with the result of a call.</summary>
-    /// <exception cref="NotSupportedException">The template has no place for results.</exception>
     public TemplateValue Result(FunctionResultContent result, int origin)
     {
-        if (!traits.HasToolRole)
-            throw new NotSupportedException($"The history holds the result of call \"{result.CallId}\"; the model's chat template has no place for tool results.");
         TemplateValue text = TemplateValue.Text(Printed(result), origin);
         List<KeyValuePair<string, TemplateValue>> entries =
         [
             new("role", TemplateValue.Trusted("tool")),
             new("content", traits.WantsParts ? TemplateValue.List([TemplateValue.Map([new("type", TemplateValue.Trusted("text")), new("text", text)])]) : text),
-            new("tool_call_id", TemplateValue.Text(result.CallId, origin)),
+            new("tool_call_id", TemplateValue.Text(Id(result.CallId), origin)),
         ];
         if (_names.TryGetValue(result.CallId, out string? name))
             entries.Add(new("name", TemplateValue.Text(name, origin)));
         return TemplateValue.Map(entries);
     }
 
+    /// <summary>A call in the default form.</summary>
+    public static string AsText(FunctionCallContent call)
+    {
+        ToolCallSyntax form = ToolCallSyntax.Hermes;
+        string name = JsonSerializer.Serialize(call.Name, ToolJson.Default.String);
+        return $"{form.Begin}{form.Space}{{\"name\": {name}, \"{form.Arguments}\": {Compact(Json(call))}}}{form.Space}{form.End}";
+    }
+
+    private string Id(string id) => traits.NeedsShortIds ? ToolCallIds.Short(id) : id;
+
+    private static JsonElement Json(FunctionCallContent call) => JsonSerializer.SerializeToElement(
+        call.Arguments ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)));
+
     private TemplateValue Arguments(FunctionCallContent call, int origin)
     {
-        IDictionary<string, object?> arguments = call.Arguments ?? new Dictionary<string, object?>();
-        JsonElement json = JsonSerializer.SerializeToElement(arguments, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)));
+        JsonElement json = Json(call);
         return traits.ToolCalls == ToolCallForm.Text ? TemplateValue.Text(Compact(json), origin) : TemplateValue.FromJson(json, origin);
     }
 
-    private static string Printed(FunctionResultContent result) => result.Result switch
+    /// <summary>What a call came to, as text.</summary>
+    public static string Printed(FunctionResultContent result) => result.Result switch
     {
         null => result.Exception is { } error ? $"Error: {error.Message}" : "null",
         string text => text,

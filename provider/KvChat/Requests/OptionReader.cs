@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using KvChat.Prompts;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Sampling;
+using KvChat.Tools;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 
@@ -16,6 +17,14 @@ internal sealed record RequestDefaults(SamplingOptions Sampling, KvCompression C
 /// <summary>Turns <see cref="ChatOptions"/> into settings; what cannot be honoured is refused by name. Safe for concurrent use.</summary>
 internal sealed class OptionReader(IChatClient client, ILogger logger)
 {
+    private const int MostLogProbabilities = 20;
+
+    private static readonly HashSet<string> s_own = new(StringComparer.Ordinal)
+    {
+        KvOptionNames.MinP, KvOptionNames.RepetitionPenalty, KvOptionNames.EnableThinking, KvOptionNames.Grammar, KvOptionNames.Regex,
+        KvOptionNames.LogProbabilities, KvOptionNames.TopLogProbabilities,
+    };
+
     private readonly ConcurrentDictionary<string, bool> _told = new(StringComparer.Ordinal);
 
     /// <exception cref="NotSupportedException">An option cannot be honoured.</exception>
@@ -40,6 +49,10 @@ internal sealed class OptionReader(IChatClient client, ILogger logger)
             MaxOutputTokens = options.MaxOutputTokens,
             StopSequences = StopSequences(options),
             Thinking = Thinking(options, traits),
+            ShowsReasoning = options.Reasoning?.Output != ReasoningOutput.None,
+            Form = AnswerForm.Read(options),
+            Tools = ToolSettings.Read(options),
+            TopLogProbabilities = LogProbabilities(options),
         };
     }
 
@@ -53,7 +66,7 @@ internal sealed class OptionReader(IChatClient client, ILogger logger)
     {
         foreach (string name in properties?.Keys ?? [])
         {
-            if (CompressionProperties.Names.Contains(name) || name is KvOptionNames.MinP or KvOptionNames.RepetitionPenalty or KvOptionNames.EnableThinking)
+            if (CompressionProperties.Names.Contains(name) || s_own.Contains(name))
                 continue;
             UnsupportedOptions.ThrowIfMeant(name);
 
@@ -88,6 +101,21 @@ internal sealed class OptionReader(IChatClient client, ILogger logger)
 
     private static float? Single(ChatOptions options, string name) =>
         options.AdditionalProperties?.TryGetValue(name, out object? value) == true && !LooseValue.IsNull(value) ? (float)LooseValue.Number(name, value) : null;
+
+    /// <summary>How many log probabilities are wanted beside those of the drawn tokens; null for none at all.</summary>
+    private static int? LogProbabilities(ChatOptions options)
+    {
+        object? wanted = null, top = null;
+        options.AdditionalProperties?.TryGetValue(KvOptionNames.LogProbabilities, out wanted);
+        options.AdditionalProperties?.TryGetValue(KvOptionNames.TopLogProbabilities, out top);
+        bool wants = !LooseValue.IsNull(wanted) && LooseValue.Boolean(KvOptionNames.LogProbabilities, wanted);
+        if (LooseValue.IsNull(top))
+            return wants ? 0 : null;
+        double count = LooseValue.Number(KvOptionNames.TopLogProbabilities, top);
+        if (!wants || count != Math.Floor(count) || count is < 0 or > MostLogProbabilities)
+            throw LooseValue.Wrong(KvOptionNames.TopLogProbabilities, top, $"a whole number from 0 to {MostLogProbabilities}, with \"{KvOptionNames.LogProbabilities}\" true");
+        return (int)count;
+    }
 
     private static string[] StopSequences(ChatOptions options)
     {

@@ -1,6 +1,7 @@
 using KvChat.Prompts;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Sampling;
+using KvChat.Tools;
 
 namespace KvChat.Requests;
 
@@ -18,4 +19,16 @@ internal sealed record RequestSettings
     public IReadOnlyList<string> StopSequences { get; init; } = [];
 
     public ThinkingSettings Thinking { get; init; }
+
+    /// <summary>Whether reasoning is given out.</summary>
+    public bool ShowsReasoning { get; init; } = true;
+
+    /// <summary>The form of the answer; null for any text.</summary>
+    public AnswerForm? Form { get; init; }
+
+    /// <summary>Null for none.</summary>
+    public ToolSettings? Tools { get; init; }
+
+    /// <summary>Most probable tokens to be told beside each drawn one; null where no log probabilities are wanted.</summary>
+    public int? TopLogProbabilities { get; init; }
 }

@@ -8,7 +8,7 @@ internal static class UnsupportedOptions
     /// <summary>Sampling and output settings of other providers that would change the answer.</summary>
     private static readonly HashSet<string> ForeignSettings = new(StringComparer.OrdinalIgnoreCase)
     {
-        "n", "best_of", "logit_bias", "logprobs", "top_logprobs", "typical_p", "tfs_z", "top_a", "mirostat", "mirostat_eta", "mirostat_tau", "grammar",
+        "n", "best_of", "logit_bias", "typical_p", "tfs_z", "top_a", "mirostat", "mirostat_eta", "mirostat_tau",
         "guided_json", "guided_regex", "guided_choice", "guided_grammar", "json_schema", "num_ctx", "num_predict", "num_keep", "max_length", "min_tokens",
         "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "seed", "stop", "stop_sequences", "frequency_penalty", "presence_penalty",
         "repeat_penalty", "repeat_last_n", "dry_multiplier", "xtc_probability", "response_format", "tools", "tool_choice",
@@ -19,18 +19,8 @@ internal static class UnsupportedOptions
     {
         if (options.ConversationId is not null)
             throw Refusal(nameof(options.ConversationId), "this client keeps no history: send all messages with every request");
-        if (options.Tools is { Count: > 0 } tools)
-        {
-            string which = string.Join(", ", tools.Select(t => t.Name));
-            throw Refusal(nameof(options.Tools), $"tools ({which}) are not supported by this version");
-        }
-
-        if (options.ToolMode is RequiredChatToolMode)
-            throw Refusal(nameof(options.ToolMode), "tools are not supported by this version, so none can be required");
-        if (options.ResponseFormat is not (null or ChatResponseFormatText))
-            throw Refusal(nameof(options.ResponseFormat), "structured output is not supported by this version; only text is");
-        if (options.Reasoning?.Output is { } output)
-            throw Refusal("Reasoning.Output", $"{output}: reasoning is not told apart from the answer by this version");
+        if (options.Reasoning?.Output is { } output and not (ReasoningOutput.None or ReasoningOutput.Full))
+            throw Refusal("Reasoning.Output", $"{output}: reasoning comes whole or not at all");
 #pragma warning disable MEAI001 // experimental properties: they are only looked at in order to refuse them
         if (options.AllowBackgroundResponses == true)
             throw Refusal(nameof(options.AllowBackgroundResponses), "answers are made while the caller waits");

@@ -14,8 +14,12 @@ internal sealed class Constraint
     {
         Description = description;
         ShortestDocument = root.MinBytes;
+        Root = root;
         Parser = new Parser(root);
     }
+
+    /// <summary>The grammar.</summary>
+    public Piece Root { get; }
 
     /// <summary>What it came from, for errors.</summary>
     public string Description { get; }

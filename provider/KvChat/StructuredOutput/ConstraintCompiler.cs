@@ -115,7 +115,11 @@ internal sealed class ConstraintCompiler(ConstraintOptions? options = null)
         }
     }
 
-    private Constraint Remember(string kind, string text, Func<Constraint> compile)
+    /// <summary>A constraint that was made before from the same text, or else a new one.</summary>
+    /// <param name="kind">What it is made from.</param>
+    /// <param name="text">The source; the same text of the same kind means the same constraint.</param>
+    /// <param name="compile">Makes it.</param>
+    public Constraint Remember(string kind, string text, Func<Constraint> compile)
     {
         if (Encoding.UTF8.GetByteCount(text) > options.LongestSource)
             throw new ConstraintSyntaxException(kind, "0", $"the text has {Encoding.UTF8.GetByteCount(text)} bytes; at most {options.LongestSource} are read.");

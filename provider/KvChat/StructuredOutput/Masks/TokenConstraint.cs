@@ -17,13 +17,17 @@ internal sealed class TokenConstraint : ITokenConstraint
     /// <param name="tokenizer">The vocabulary.</param>
     /// <param name="constraint">What the answer must be.</param>
     /// <param name="maxTokens">Most tokens of the answer; it will be complete within them.</param>
+    /// <param name="written">Bytes of the document that are written already.</param>
     /// <exception cref="ArgumentOutOfRangeException">The shortest document may not fit into so many tokens.</exception>
-    public TokenConstraint(TokenMasker masker, Runtime.Text.Tokenizer tokenizer, Constraint constraint, int maxTokens)
+    /// <exception cref="ArgumentException">No document begins with what is written.</exception>
+    public TokenConstraint(TokenMasker masker, Runtime.Text.Tokenizer tokenizer, Constraint constraint, int maxTokens, ReadOnlySpan<byte> written = default)
     {
         constraint.EnsureFits(maxTokens);
         this.masker = masker;
         this.tokenizer = tokenizer;
         matcher = constraint.Match();
+        if (!matcher.TryAdvance(written))
+            throw new ArgumentException($"No document of the {constraint.Description} begins so.", nameof(written));
         mask = new ulong[masker.Words];
         endIds = [.. tokenizer.EndOfGenerationIds];
         remaining = maxTokens;

@@ -1,0 +1,75 @@
+using KvChat.Requests;
+using KvChat.Runtime.Sampling;
+using KvChat.Runtime.Text;
+using KvChat.StructuredOutput;
+using KvChat.StructuredOutput.Grammar;
+using KvChat.StructuredOutput.Masks;
+using KvChat.Tools;
+
+namespace KvChat.Answers;
+
+/// <summary>Puts together what an answer is held to: its form, its tools, and room for reasoning before both. One per model; thread-safe.</summary>
+/// <param name="tokenizer">The vocabulary.</param>
+/// <param name="syntax">How the model writes calls; null where that is not known.</param>
+internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syntax)
+{
+    private readonly ConstraintCompiler _compiler = new();
+    private readonly AnswerVocabulary _vocabulary = new(tokenizer);
+    private readonly Lazy<CallTrigger> _trigger = new(() => new CallTrigger(syntax!.Begin, tokenizer));
+
+    /// <summary>How the model writes calls.</summary>
+    /// <exception cref="NotSupportedException">That is not known.</exception>
+    public ToolCallSyntax Syntax => syntax
+        ?? throw UnsupportedOptions.Refusal("Tools", $"the model's chat template writes calls in a form that is not known here; known are those of {ToolCallSyntax.Known}");
+
+    /// <summary>What makes the constraint of a request, given the most tokens of its answer; null where nothing is asked for.</summary>
+    /// <param name="settings">What is asked for.</param>
+    /// <param name="thinks">Whether the prompt ends inside reasoning.</param>
+    /// <exception cref="NotSupportedException">A schema, grammar or tool cannot be enforced.</exception>
+    /// <exception cref="FormatException">A schema, grammar or regular expression is malformed.</exception>
+    public Func<int, ITokenConstraint>? For(RequestSettings settings, bool thinks)
+    {
+        Constraint? form = settings.Form?.Compile(_compiler);
+        (Func<int, ITokenConstraint>? make, long shortest) = settings.Tools is { } tools ? ForTools(tools, form) : form is null ? (null, 0) : (Whole(form), form.ShortestDocument);
+        bool isFree = form is null && settings.Tools is not { Use: ToolUse.Required };
+        if (make is null || isFree || tokenizer.Find(ReasoningReader.Close) is not { } close)
+            return make;
+        int? open = thinks ? null : tokenizer.Find(ReasoningReader.Open);
+        if (!thinks && open is null)
+            return make;
+        return most => new ReasoningConstraint(open, close, make, (int)Math.Min(int.MaxValue / 2, shortest), most);
+    }
+
+    private (Func<int, ITokenConstraint> Make, long Shortest) ForTools(ToolSettings tools, Constraint? form)
+    {
+        ToolCallSyntax syntax = Syntax;
+        CallTrigger trigger = _trigger.Value;
+        if (tools.Use == ToolUse.Forbidden)
+            return form is null ? (most => new TriggeredConstraint(trigger, _vocabulary, null, false, most), 0) : (Whole(form), form.ShortestDocument);
+        string key = $"{tools.Use}\n{tools.Several}\n{string.Join('\n', tools.Callable.Select(t => t.Name + "\n" + t.JsonSchema.GetRawText()))}";
+        if (!trigger.IsControl && (tools.Use == ToolUse.Required || form is not null))
+        {
+            Constraint whole = form is null || tools.Use == ToolUse.Required
+                ? _compiler.Remember("calls", key, () => ToolCallGrammar.Answer(syntax, tools))
+                : ToolCallGrammar.AnswerOr(syntax, tools, form.Root);
+            return (Whole(whole), whole.ShortestDocument);
+        }
+
+        Constraint block = _compiler.Remember("call", key, () => ToolCallGrammar.Block(syntax, tools));
+        if (trigger.IsControl && (tools.Use == ToolUse.Required || form is not null))
+        {
+            ITokenConstraint Lead(int most) => new LeadingTokenConstraint(
+                trigger.Token!.Value, Whole(block)(most - 1), tools.Use == ToolUse.Required ? null : Whole(form!)(most));
+            return (Lead, block.ShortestDocument + 1);
+        }
+
+        bool endsAfterCall = syntax.IsArray || !tools.Several || syntax.Begin.Length == 0;
+        return (most => new TriggeredConstraint(trigger, _vocabulary, block, endsAfterCall, most), 0);
+    }
+
+    private Func<int, ITokenConstraint> Whole(Constraint constraint)
+    {
+        TokenMasker masker = _vocabulary.Masker;
+        return most => new TokenConstraint(masker, tokenizer, constraint, most);
+    }
+}

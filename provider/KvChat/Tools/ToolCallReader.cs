@@ -1,0 +1,162 @@
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+
+namespace KvChat.Tools;
+
+/// <summary>
+/// Takes an answer's text as it comes and gives its contents: text, and calls once they are whole. Text that may be the beginning of a call is held back. What begins
+/// like a call and is none is given as the text that it is. One per answer.
+/// </summary>
+internal sealed class ToolCallReader(ToolCallSyntax syntax)
+{
+    private readonly StringBuilder _held = new();
+    private bool _inCall;
+    private bool _atStart = true;
+
+    /// <summary>Whether any call was read.</summary>
+    public bool HasCalls { get; private set; }
+
+    /// <summary>Takes a piece and gives what is certain now.</summary>
+    public List<AIContent> Append(string text)
+    {
+        _held.Append(text);
+        var contents = new List<AIContent>();
+        while (Advance(contents))
+        {
+        }
+
+        return contents;
+    }
+
+    /// <summary>The answer is over: gives what was held back.</summary>
+    public List<AIContent> Flush()
+    {
+        var contents = new List<AIContent>();
+        string rest = _held.ToString();
+        _held.Clear();
+        if (_inCall && Calls(rest) is { } calls)
+        {
+            contents.AddRange(calls);
+            HasCalls = true;
+        }
+        else if (_inCall)
+        {
+            contents.Add(new TextContent(syntax.Begin + rest));
+        }
+        else if (!HasCalls || !string.IsNullOrWhiteSpace(rest))
+        {
+            AddText(contents, rest);
+        }
+
+        return contents;
+    }
+
+    private bool Advance(List<AIContent> contents)
+    {
+        string held = _held.ToString();
+        if (_inCall)
+            return EndCall(held, contents);
+        if (syntax.Begin.Length == 0)
+            return BeginAtStart(held, contents);
+        int begin = held.IndexOf(syntax.Begin, StringComparison.Ordinal);
+        int certain = begin >= 0 ? begin : held.Length - HeldBack(held);
+        string text = held[..certain];
+        if (begin >= 0)
+            text = text.TrimEnd();
+        else
+            certain = text.TrimEnd().Length; // white space before a call is no text
+        AddText(contents, begin >= 0 ? text : text[..certain]);
+        _held.Remove(0, begin >= 0 ? begin + syntax.Begin.Length : certain);
+        _inCall = begin >= 0;
+        return _inCall;
+    }
+
+    /// <summary>Without marks an answer is a call if it starts with a brace.</summary>
+    private bool BeginAtStart(string held, List<AIContent> contents)
+    {
+        string text = held.TrimStart();
+        if (_atStart && text.Length == 0)
+            return false;
+        _inCall = _atStart && text[0] == '{';
+        if (_inCall)
+            return true;
+        _atStart = false;
+        AddText(contents, held);
+        _held.Clear();
+        return false;
+    }
+
+    private bool EndCall(string held, List<AIContent> contents)
+    {
+        if (syntax.End.Length == 0)
+            return false; // the end of the answer is the end of the call
+        for (int end = held.IndexOf(syntax.End, StringComparison.Ordinal); end >= 0; end = held.IndexOf(syntax.End, end + 1, StringComparison.Ordinal))
+        {
+            // The mark may stand in a string of the arguments, where it ends nothing.
+            if (Calls(held[..end]) is not { } calls)
+                continue;
+            contents.AddRange(calls);
+            HasCalls = true;
+            _inCall = false;
+            _held.Remove(0, end + syntax.End.Length);
+            return true;
+        }
+
+        return false;
+    }
+
+    private void AddText(List<AIContent> contents, string text)
+    {
+        if (HasCalls && contents.Count == 0 && string.IsNullOrWhiteSpace(text))
+            return;
+        if (text.Length > 0)
+            contents.Add(new TextContent(text));
+    }
+
+    private int HeldBack(string text)
+    {
+        for (int length = Math.Min(syntax.Begin.Length - 1, text.Length); length > 0; length--)
+        {
+            if (text.AsSpan(text.Length - length).SequenceEqual(syntax.Begin.AsSpan(0, length)))
+                return length;
+        }
+
+        return 0;
+    }
+
+    private List<FunctionCallContent>? Calls(string json)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            JsonElement root = document.RootElement;
+            JsonElement[] calls = root.ValueKind == JsonValueKind.Array ? [.. root.EnumerateArray()] : [root];
+            var contents = new List<FunctionCallContent>();
+            foreach (JsonElement call in calls)
+            {
+                if (Call(call) is not { } content)
+                    return null;
+                contents.Add(content);
+            }
+
+            return contents.Count == 0 ? null : contents;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private FunctionCallContent? Call(JsonElement call)
+    {
+        if (call.ValueKind != JsonValueKind.Object || !call.TryGetProperty("name", out JsonElement name) || name.ValueKind != JsonValueKind.String)
+            return null;
+        if (!call.TryGetProperty(syntax.Arguments, out JsonElement arguments) || arguments.ValueKind != JsonValueKind.Object)
+            return null;
+        var values = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach (JsonProperty argument in arguments.EnumerateObject())
+            values[argument.Name] = argument.Value.Clone();
+        return new FunctionCallContent(ToolCallIds.New(), name.GetString()!, values);
+    }
+}

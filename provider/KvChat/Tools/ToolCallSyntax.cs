@@ -1,0 +1,95 @@
+using System.Text;
+using System.Text.Json;
+
+namespace KvChat.Tools;
+
+/// <summary>How a model writes its calls. Which one it is shows in what its chat template makes of a call in the history.</summary>
+/// <param name="Name">For errors.</param>
+/// <param name="Begin">Text before the JSON of a call; empty where an answer that starts with a brace is a call.</param>
+/// <param name="End">Text after it; empty where it goes on to the end of the answer.</param>
+/// <param name="IsArray">Whether calls stand in one JSON array, rather than each between its own marks.</param>
+/// <param name="Arguments">Name of the property with the arguments.</param>
+internal sealed record ToolCallSyntax(string Name, string Begin, string End, bool IsArray, string Arguments)
+{
+    /// <summary>Between the marks and the JSON.</summary>
+    public string Space { get; init; } = "";
+
+    /// <summary>Hermes, Qwen, SmolLM3, and the default for templates without tools: <c>&lt;tool_call&gt;{"name": …, "arguments": …}&lt;/tool_call&gt;</c>.</summary>
+    public static ToolCallSyntax Hermes { get; } = new("Hermes", "<tool_call>", "</tool_call>", false, "arguments") { Space = "\n" };
+
+    /// <summary>Mistral: <c>[TOOL_CALLS][{"name": …, "arguments": …}]</c>.</summary>
+    public static ToolCallSyntax Mistral { get; } = new("Mistral", "[TOOL_CALLS]", "", true, "arguments");
+
+    /// <summary>Phi-4-mini: <c>&lt;|tool_call|&gt;[{"name": …, "arguments": …}]&lt;|/tool_call|&gt;</c>.</summary>
+    public static ToolCallSyntax Phi { get; } = new("Phi", "<|tool_call|>", "<|/tool_call|>", true, "arguments");
+
+    /// <summary>Llama 3.1 and later: <c>{"name": …, "parameters": …}</c> as the whole answer.</summary>
+    public static ToolCallSyntax Llama { get; } = new("Llama", "", "", false, "parameters");
+
+    private static readonly ToolCallSyntax[] s_known = [Phi, Mistral, Hermes, Llama];
+
+    /// <summary>Names of all that are known.</summary>
+    public static string Known => string.Join(", ", s_known.Select(s => s.Name));
+
+    /// <summary>Finds the syntax of a rendered conversation that ends with a call.</summary>
+    /// <param name="rendered">What the template made of it.</param>
+    /// <param name="function">The function that was called.</param>
+    /// <returns>Null where the call stands in no form that is known.</returns>
+    public static ToolCallSyntax? Find(string rendered, string function)
+    {
+        foreach (ToolCallSyntax syntax in s_known)
+        {
+            int at = syntax.Begin.Length == 0
+                ? rendered.LastIndexOf("{\"name\"", StringComparison.Ordinal)
+                : rendered.LastIndexOf(syntax.Begin, StringComparison.Ordinal);
+            if (at < 0)
+                continue;
+            int json = at + syntax.Begin.Length;
+            while (json < rendered.Length && char.IsWhiteSpace(rendered[json]))
+                json++;
+            if (syntax.Calls(rendered.AsSpan(json), out _) is { } names && names.SequenceEqual([function]))
+                return syntax with { Space = rendered[(at + syntax.Begin.Length)..json] };
+        }
+
+        return null;
+    }
+
+    /// <summary>The names of the calls that a text begins with; null where it does not begin with calls.</summary>
+    /// <param name="text">JSON, with anything behind it.</param>
+    /// <param name="length">Characters of the JSON.</param>
+    private List<string>? Calls(ReadOnlySpan<char> text, out int length)
+    {
+        length = 0;
+        byte[] bytes = Encoding.UTF8.GetBytes(text.ToArray());
+        var reader = new Utf8JsonReader(bytes, isFinalBlock: false, default);
+        try
+        {
+            if (!JsonDocument.TryParseValue(ref reader, out JsonDocument? document))
+                return null;
+            using (document)
+            {
+                length = Encoding.UTF8.GetCharCount(bytes.AsSpan(0, (int)reader.BytesConsumed));
+                return Names(document.RootElement);
+            }
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private List<string>? Names(JsonElement json)
+    {
+        if (json.ValueKind != (IsArray ? JsonValueKind.Array : JsonValueKind.Object))
+            return null;
+        var names = new List<string>();
+        foreach (JsonElement call in IsArray ? json.EnumerateArray().ToArray() : [json])
+        {
+            if (call.ValueKind != JsonValueKind.Object || !call.TryGetProperty("name", out JsonElement name) || name.ValueKind != JsonValueKind.String || !call.TryGetProperty(Arguments, out _))
+                return null;
+            names.Add(name.GetString()!);
+        }
+
+        return names;
+    }
+}
