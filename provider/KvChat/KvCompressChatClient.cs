@@ -183,6 +183,7 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
             updates.Add(update);
         ChatResponse response = updates.ToChatResponse();
         response.RawRepresentation = updates[^1].RawRepresentation;
+        response.AdditionalProperties = updates[^1].AdditionalProperties ?? response.AdditionalProperties;
         return response;
     }
 

@@ -1,4 +1,5 @@
 using KvChat.Prompts;
+using KvChat.Requests;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models.Gguf;
 using KvChat.Runtime.Text;
@@ -82,11 +83,13 @@ public sealed class PromptBuilderTests
     }
 
     [Fact]
-    public void A_template_without_tools_refuses_their_history()
+    public void A_template_without_tools_shows_calls_and_results_as_text()
     {
         PromptBuilder plain = new(PromptBuilder.ChatMl, Tiny.Tokenizer, TimeProvider.System);
-        ChatMessage[] messages = [new(ChatRole.User, "x"), new(ChatRole.Assistant, [new FunctionCallContent("c1", "look")])];
-        Assert.Contains("look", Assert.Throws<NotSupportedException>(() => plain.Build(messages, null, default)).Message, StringComparison.Ordinal);
+        var call = new FunctionCallContent("c1", "look", new Dictionary<string, object?> { ["at"] = "x" });
+        string text = Decode(plain.Build([new(ChatRole.User, "x"), new(ChatRole.Assistant, [call]), new(ChatRole.Tool, [new FunctionResultContent("c1", "seen")])], Settings()));
+        Assert.Contains("<|im_start|>assistant\n<tool_call>\n{\"name\": \"look\", \"arguments\": {\"at\":\"x\"}}\n</tool_call><|im_end|>", text, StringComparison.Ordinal);
+        Assert.Contains("<|im_start|>tool\nseen<|im_end|>", text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -137,8 +140,8 @@ public sealed class PromptBuilderTests
         const string template = "{{ messages[0].content }}{% if enable_thinking is defined and not enable_thinking %}<no-think>{% endif %}";
         PromptBuilder builder = new(template, Tiny.Tokenizer, TimeProvider.System);
         Assert.True(builder.Traits.CanSwitchThinking);
-        string off = Tiny.Tokenizer.Decode(builder.Build([new(ChatRole.User, "x")], null, new ThinkingSettings(false, null)).Tokens, false);
-        string unsaid = Tiny.Tokenizer.Decode(builder.Build([new(ChatRole.User, "x")], null, default).Tokens, false);
+        string off = Tiny.Tokenizer.Decode(builder.Build([new(ChatRole.User, "x")], Settings() with { Thinking = new ThinkingSettings(false, null) }).Tokens, false);
+        string unsaid = Tiny.Tokenizer.Decode(builder.Build([new(ChatRole.User, "x")], Settings()).Tokens, false);
         Assert.Equal(("x<no-think>", "x"), (off, unsaid));
     }
 
@@ -146,7 +149,7 @@ public sealed class PromptBuilderTests
     public void Without_a_template_chatml_is_used_where_its_tokens_are()
     {
         string text = Text([new(ChatRole.System, "s"), new(ChatRole.User, "x")], null, PromptBuilder.ChatMl);
-        Assert.Equal(text, Decode(new PromptBuilder(null, Tiny.Tokenizer, TimeProvider.System).Build([new(ChatRole.System, "s"), new(ChatRole.User, "x")], null, default)));
+        Assert.Equal(text, Decode(new PromptBuilder(null, Tiny.Tokenizer, TimeProvider.System).Build([new(ChatRole.System, "s"), new(ChatRole.User, "x")], Settings())));
         Tokenizer bare = TokenizerFactory.Create(new TokenizerData { Model = "llama", Tokens = ["<unk>", "a", "b"], Scores = [0, 0, 0], TokenTypes = [2, 1, 1] });
         Assert.Contains("<|im_start|>", Assert.Throws<ChatTemplateException>(() => new PromptBuilder(null, bare, TimeProvider.System)).Message, StringComparison.Ordinal);
     }
@@ -156,15 +159,15 @@ public sealed class PromptBuilderTests
     {
         PromptBuilder builder = new(Tiny.Template, Tiny.Tokenizer, TimeProvider.System);
         ChatMessage[] first = [new(ChatRole.User, "x")];
-        int[] prompt = builder.Build(first, null, default).Tokens;
+        int[] prompt = builder.Build(first, Settings()).Tokens;
         int[] odd = [.. "The gate".Select(c => Tiny.Tokenizer.Encode(c.ToString(), false).Ids.Single())]; // not how the text would be encoded
         builder.Answers.Add(AnswerMemory.Hash(prompt), "The gate", odd);
         ChatMessage[] second = [.. first, new(ChatRole.Assistant, "The gate"), new(ChatRole.User, "y")];
-        int[] next = builder.Build(second, null, default).Tokens;
+        int[] next = builder.Build(second, Settings()).Tokens;
         Assert.Equal([.. prompt, .. odd], next[..(prompt.Length + odd.Length)]);
         Assert.Equal(Tiny.Tokenizer.Find("<|im_end|>"), next[prompt.Length + odd.Length]);
         ChatMessage[] other = [new(ChatRole.User, "z"), .. second[1..]];
-        Assert.Equal(Build(other).Tokens, builder.Build(other, null, default).Tokens);
+        Assert.Equal(Build(other).Tokens, builder.Build(other, Settings()).Tokens);
     }
 
     [Fact]
@@ -183,10 +186,10 @@ public sealed class PromptBuilderTests
     }
 
     private static BuiltPrompt Build(ChatMessage[] messages, string? instructions = null) =>
-        new PromptBuilder(Tiny.Template, Tiny.Tokenizer, TimeProvider.System).Build(messages, instructions, default);
+        new PromptBuilder(Tiny.Template, Tiny.Tokenizer, TimeProvider.System).Build(messages, Settings(instructions));
 
     private static string Text(ChatMessage[] messages, string? instructions = null, string? template = null) =>
-        Decode(new PromptBuilder(template ?? Tiny.Template, Tiny.Tokenizer, TimeProvider.System).Build(messages, instructions, default));
+        Decode(new PromptBuilder(template ?? Tiny.Template, Tiny.Tokenizer, TimeProvider.System).Build(messages, Settings(instructions)));
 
     private static string Refused(AIContent content) => Assert.Throws<NotSupportedException>(() => Build([new(ChatRole.User, [content])])).Message;
 
@@ -199,4 +202,6 @@ public sealed class PromptBuilderTests
         using GgufFile file = GgufFile.Open(SharedFiles.EmbeddedModel);
         return (TokenizerFactory.FromGguf(file.Metadata), file.Metadata.GetString("tokenizer.chat_template"));
     }
+
+    private static RequestSettings Settings(string? instructions = null) => new() { Instructions = instructions, Sampling = new(), Compression = KvCompression.Off };
 }

@@ -1,0 +1,65 @@
+using KvChat.Tools;
+using Microsoft.Extensions.AI;
+
+namespace KvChat.Tests.Tools;
+
+/// <summary>Calls are found in an answer however it is cut into pieces.</summary>
+public sealed class ToolCallReaderTests
+{
+    private const string Two = "<tool_call>\n{\"name\": \"look\", \"arguments\": {\"at\": \"</tool_call>\", \"n\": 2}}\n</tool_call>\n<tool_call>\n{\"name\": \"go\", \"arguments\": {}}\n</tool_call>";
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(7)]
+    [InlineData(1000)]
+    public void Calls_are_read_from_pieces_of_any_size(int size)
+    {
+        (string text, List<FunctionCallContent> calls) = Read(ToolCallSyntax.Hermes, "I look.\n" + Two, size);
+        Assert.Equal("I look.", text);
+        Assert.Equal(["look", "go"], calls.Select(c => c.Name));
+        Assert.Equal("</tool_call>", calls[0].Arguments!["at"]!.ToString()); // the mark inside a string ends nothing
+        Assert.Equal("2", calls[0].Arguments!["n"]!.ToString());
+        Assert.NotEqual(calls[0].CallId, calls[1].CallId);
+    }
+
+    [Theory]
+    [InlineData("a < b and <tool_cal")]
+    [InlineData("<tool_call>\n{\"name\": \"look\", \"argu")]
+    [InlineData("<tool_call>nothing</tool_call>")]
+    public void What_is_no_whole_call_stays_text(string answer)
+    {
+        for (int size = 1; size < 9; size++)
+        {
+            (string text, List<FunctionCallContent> calls) = Read(ToolCallSyntax.Hermes, answer, size);
+            Assert.Equal(answer, text);
+            Assert.Empty(calls);
+        }
+    }
+
+    [Fact]
+    public void Text_after_white_space_is_whole()
+    {
+        for (int size = 1; size < 9; size++)
+            Assert.Equal("a \n b  c\n", Read(ToolCallSyntax.Hermes, "a \n b  c\n", size).Text);
+    }
+
+    [Fact]
+    public void Arrays_and_bare_objects_are_read_at_the_end()
+    {
+        Assert.Equal(["a", "b"], Read(ToolCallSyntax.Mistral, "[TOOL_CALLS][{\"name\": \"a\", \"arguments\": {}}, {\"name\": \"b\", \"arguments\": {}}]", 5).Calls.Select(c => c.Name));
+        Assert.Equal(["a"], Read(ToolCallSyntax.Phi, "<|tool_call|>[{\"name\": \"a\", \"arguments\": {}}]<|/tool_call|>", 5).Calls.Select(c => c.Name));
+        Assert.Equal(["a"], Read(ToolCallSyntax.Llama, "{\"name\": \"a\", \"parameters\": {\"x\": 1}}", 5).Calls.Select(c => c.Name));
+        Assert.Empty(Read(ToolCallSyntax.Llama, "Use {\"name\": \"a\", \"parameters\": {}}.", 5).Calls);
+    }
+
+    private static (string Text, List<FunctionCallContent> Calls) Read(ToolCallSyntax syntax, string answer, int size)
+    {
+        var reader = new ToolCallReader(syntax);
+        List<AIContent> contents = [];
+        for (int i = 0; i < answer.Length; i += size)
+            contents.AddRange(reader.Append(answer.Substring(i, Math.Min(size, answer.Length - i))));
+        contents.AddRange(reader.Flush());
+        return (string.Concat(contents.OfType<TextContent>().Select(c => c.Text)), [.. contents.OfType<FunctionCallContent>()]);
+    }
+}
