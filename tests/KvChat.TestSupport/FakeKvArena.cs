@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using KvChat.Kernels;
 
 namespace KvChat.TestSupport;
@@ -10,7 +9,10 @@ namespace KvChat.TestSupport;
 /// </summary>
 public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
 {
-    private readonly byte[] _memory = new byte[(long)shape.PageCount * PageImage(shape)];
+    private const int NumberBytes = sizeof(long);
+
+    private readonly byte[] _memory = new byte[(long)shape.PageCount * shape.PageImageBytes()];
+    private readonly List<byte[]> _staged = [];
 
     /// <summary>Called with every page that is about to be written.</summary>
     public Action<int>? Writing { get; set; }
@@ -18,22 +20,24 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
     /// <summary>KVs moved so far.</summary>
     public long Moves { get; private set; }
 
+    /// <summary>KVs that changed formats so far.</summary>
+    public long Requantized { get; private set; }
+
     /// <summary>Pages copied within the arena so far.</summary>
     public long Copies { get; private set; }
 
-    /// <inheritdoc/>
-    public override int PageMetadataBytes => Metadata(Shape);
+    private int RecordBytes => NumberBytes + Shape.MetadataBytes();
 
     /// <summary>Writes KVs behind a head's last one, as attention's append does; the head's pages must have room.</summary>
     public void Append(HeadView head, KvFormat format, ReadOnlySpan<int> positions, ReadOnlySpan<long> values, ReadOnlySpan<float> scores)
     {
         for (int i = 0; i < values.Length; i++)
         {
-            int page = head.Pages[(head.Length + i) / PageTokens(format)], slot = (head.Length + i) % PageTokens(format);
-            Writing?.Invoke(page);
-            BinaryPrimitives.WriteInt64LittleEndian(Payload(page, slot, format), values[i]);
-            Positions(page)[slot] = positions[i];
-            Scores(page)[slot] = scores.IsEmpty ? 0 : scores[i];
+            Span<byte> record = Record(head, format, head.Length + i, writes: true);
+            record.Clear();
+            BinaryPrimitives.WriteInt64LittleEndian(record, values[i]);
+            BinaryPrimitives.WriteInt32LittleEndian(record[NumberBytes..], positions[i]);
+            BinaryPrimitives.WriteSingleLittleEndian(record[(NumberBytes + 4)..], scores.IsEmpty ? 0 : scores[i]);
         }
     }
 
@@ -42,7 +46,7 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
     {
         long[] numbers = new long[head.Length];
         for (int i = 0; i < numbers.Length; i++)
-            numbers[i] = BinaryPrimitives.ReadInt64LittleEndian(Payload(head.Pages[i / PageTokens(format)], i % PageTokens(format), format));
+            numbers[i] = BinaryPrimitives.ReadInt64LittleEndian(Record(head, format, i));
         return numbers;
     }
 
@@ -52,14 +56,31 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
         foreach (KvMove move in moves)
         {
             Writing?.Invoke(move.TargetPage);
-            Payload(move.SourcePage, move.SourceSlot, format).CopyTo(Payload(move.TargetPage, move.TargetSlot, format));
-            Positions(move.TargetPage)[move.TargetSlot] = Positions(move.SourcePage)[move.SourceSlot];
-            Scores(move.TargetPage)[move.TargetSlot] = Scores(move.SourcePage)[move.SourceSlot];
-            if (Shape.LogWeights)
-                LogWeights(move.TargetPage)[move.TargetSlot] = LogWeights(move.SourcePage)[move.SourceSlot];
+            Record(move.SourcePage, move.SourceSlot, format).CopyTo(Record(move.TargetPage, move.TargetSlot, format));
         }
 
         Moves += moves.Length;
+    }
+
+    /// <inheritdoc/>
+    public override void Stage(KvFormat format, ReadOnlySpan<KvSlot> sources)
+    {
+        foreach (KvSlot source in sources)
+            _staged.Add(Record(source.Page, source.Slot, format).ToArray());
+    }
+
+    /// <inheritdoc/>
+    public override void Unstage(KvFormat format, ReadOnlySpan<KvSlot> targets)
+    {
+        Same(_staged.Count, targets.Length);
+        for (int i = 0; i < targets.Length; i++)
+        {
+            Writing?.Invoke(targets[i].Page);
+            _staged[i].CopyTo(Record(targets[i].Page, targets[i].Slot, format));
+        }
+
+        Requantized += targets.Length;
+        _staged.Clear();
     }
 
     /// <inheritdoc/>
@@ -85,7 +106,7 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
     {
         Same(head.Length, positions.Length);
         for (int i = 0; i < head.Length; i++)
-            positions[i] = Positions(head.Pages[i / PageTokens(format)])[i % PageTokens(format)];
+            positions[i] = BinaryPrimitives.ReadInt32LittleEndian(Record(head, format, i)[NumberBytes..]);
     }
 
     /// <inheritdoc/>
@@ -93,7 +114,7 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
     {
         Same(head.Length, scores.Length);
         for (int i = 0; i < head.Length; i++)
-            scores[i] = Scores(head.Pages[i / PageTokens(format)])[i % PageTokens(format)];
+            scores[i] = BinaryPrimitives.ReadSingleLittleEndian(Record(head, format, i)[(NumberBytes + 4)..]);
     }
 
     /// <inheritdoc/>
@@ -101,10 +122,7 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
     {
         Same(head.Length, scores.Length);
         for (int i = 0; i < head.Length; i++)
-        {
-            Writing?.Invoke(head.Pages[i / PageTokens(format)]);
-            Scores(head.Pages[i / PageTokens(format)])[i % PageTokens(format)] = scores[i];
-        }
+            BinaryPrimitives.WriteSingleLittleEndian(Record(head, format, i, writes: true)[(NumberBytes + 4)..], scores[i]);
     }
 
     /// <inheritdoc/>
@@ -114,10 +132,7 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
             throw new InvalidOperationException("The arena was made without log-weights.");
         Same(head.Length, logWeights.Length);
         for (int i = 0; i < head.Length; i++)
-        {
-            Writing?.Invoke(head.Pages[i / PageTokens(format)]);
-            LogWeights(head.Pages[i / PageTokens(format)])[i % PageTokens(format)] = logWeights[i];
-        }
+            BinaryPrimitives.WriteSingleLittleEndian(Record(head, format, i, writes: true)[(NumberBytes + 8)..], logWeights[i]);
     }
 
     /// <summary>Every number of a key is the KV's number.</summary>
@@ -142,10 +157,6 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
     {
     }
 
-    private static int Metadata(KvArenaShape shape) => shape.PageTokens * (shape.LogWeights ? 12 : 8);
-
-    private static int PageImage(KvArenaShape shape) => shape.PageTokens * shape.HeadDim * 4 + Metadata(shape);
-
     private static void Same(int expected, int actual)
     {
         if (expected != actual)
@@ -154,16 +165,17 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
 
     private Span<byte> Image(int page) => _memory.AsSpan(checked(page * PageImageBytes), PageImageBytes);
 
-    private Span<byte> Payload(int page, int slot, KvFormat format)
+    private Span<byte> Record(HeadView head, KvFormat format, int kv, bool writes = false)
     {
-        int bytes = PageBytes / PageTokens(format);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(slot, PageTokens(format));
-        return Image(page).Slice(slot * bytes, bytes);
+        int page = head.Page(kv / PageTokens(format));
+        if (writes)
+            Writing?.Invoke(page);
+        return Record(page, kv % PageTokens(format), format);
     }
 
-    private Span<int> Positions(int page) => MemoryMarshal.Cast<byte, int>(Image(page)[PageBytes..])[..Shape.PageTokens];
-
-    private Span<float> Scores(int page) => MemoryMarshal.Cast<byte, float>(Image(page)[PageBytes..]).Slice(Shape.PageTokens, Shape.PageTokens);
-
-    private Span<float> LogWeights(int page) => MemoryMarshal.Cast<byte, float>(Image(page)[PageBytes..]).Slice(2 * Shape.PageTokens, Shape.PageTokens);
+    private Span<byte> Record(int page, int slot, KvFormat format)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(slot, PageTokens(format));
+        return Image(page).Slice(slot * RecordBytes, RecordBytes);
+    }
 }

@@ -5,18 +5,46 @@ namespace KvChat.Kernels;
 /// <param name="PageTokens">KVs of a page in F16: 16 or 32. All pages have the bytes of that.</param>
 /// <param name="PageCount">Number of pages.</param>
 /// <param name="LogWeights">Whether pages carry a log-weight (fp32) per KV; without, every log-weight is 0.</param>
-public readonly record struct KvArenaShape(int HeadDim, int PageTokens, int PageCount, bool LogWeights = false);
+/// <param name="Rotate">
+/// Whether keys and values of at most 4 bits are turned by a fixed random rotation before they become codes, keys then with the levels of a normal
+/// distribution (TurboQuant, arXiv 2504.19874); null for what each format does by itself. Nothing that is read back shows it.
+/// </param>
+public readonly record struct KvArenaShape(int HeadDim, int PageTokens, int PageCount, bool LogWeights = false, bool? Rotate = null);
+
+/// <summary>Place of one KV.</summary>
+public readonly record struct KvSlot(int Page, int Slot);
 
 /// <summary>The ordered pages of one (sequence, layer, KV head), for kernels to read: a borrowed view on native memory.</summary>
-/// <param name="pages">Page ids, enough for <paramref name="length"/> KVs and for those that the step appends.</param>
-/// <param name="length">KVs in the head before the step appends its own.</param>
-public readonly unsafe struct HeadView(int* pages, int length)
+/// <remarks>
+/// A table has two ends. The left one holds the pages of the sequence's format, where new KVs are appended; the right one may hold pages of a
+/// format with fewer bits, listed from the table's last entry backwards. Positions ascend within each end.
+/// </remarks>
+/// <param name="pages">Page ids of the left end, enough for <paramref name="length"/> KVs and for those that the step appends.</param>
+/// <param name="length">KVs in the left end before the step appends its own.</param>
+/// <param name="lowPages">First page of the right end; the next one is at the address before it.</param>
+/// <param name="lowLength">KVs in the right end.</param>
+public readonly unsafe struct HeadView(int* pages, int length, int* lowPages = null, int lowLength = 0)
 {
-    /// <summary>Page ids in order; KV i is slot <c>i % pageTokens</c> of page <c>Pages[i / pageTokens]</c>.</summary>
+    /// <summary>Page ids in order; KV i is slot <c>i % pageTokens</c> of page <c>Pages[i / pageTokens * Stride]</c>.</summary>
     public int* Pages { get; } = pages;
 
-    /// <summary>KVs in the head.</summary>
+    /// <summary>KVs in the left end.</summary>
     public int Length { get; } = length;
+
+    /// <summary>Page ids of the right end: page i is at <c>LowPages[-i]</c>.</summary>
+    public int* LowPages { get; } = lowPages;
+
+    /// <summary>KVs in the right end.</summary>
+    public int LowLength { get; } = lowLength;
+
+    /// <summary>1, or -1 in a view on a right end alone.</summary>
+    public int Stride { get; private init; } = 1;
+
+    /// <summary>The right end as a view of its own, to be read in its own format.</summary>
+    public HeadView LowEnd => new(LowPages, LowLength) { Stride = -1 };
+
+    /// <summary>Id of the i-th page.</summary>
+    public int Page(int index) => Pages[index * Stride];
 }
 
 /// <summary>One KV that compaction moves, with its position, score and log-weight.</summary>
@@ -24,27 +52,40 @@ public readonly record struct KvMove(int SourcePage, int SourceSlot, int TargetP
 
 /// <summary>
 /// The memory of all pages: keys, values, and per KV a position (int32), a score (fp32) and perhaps a log-weight (fp32). Which page
-/// belongs to whom is not known here. Within a head, KVs stand in ascending order of position; compaction keeps that order.
+/// belongs to whom is not known here. Within each end of a head, KVs stand in ascending order of position; compaction keeps that order.
 /// </summary>
 public abstract class KvArena(KvArenaShape shape) : IDisposable
 {
     /// <summary>Shape that the arena was made with.</summary>
     public KvArenaShape Shape { get; } = shape;
 
-    /// <summary>Bytes of keys and values in a page: the same for every format.</summary>
+    /// <summary>Bytes of keys and values in a page of halves.</summary>
     public int PageBytes => Shape.PageTokens * Shape.HeadDim * 2 * sizeof(ushort);
 
-    /// <summary>Bytes of positions, scores and log-weights in a page.</summary>
-    public abstract int PageMetadataBytes { get; }
+    /// <summary>Bytes of positions, scores and log-weights in a page of halves.</summary>
+    public int PageMetadataBytes => Shape.PageTokens * Shape.MetadataBytes();
 
-    /// <summary>Bytes of a page's image for <see cref="ReadPage"/> and <see cref="WritePage"/>.</summary>
-    public int PageImageBytes => PageBytes + PageMetadataBytes;
+    /// <summary>Bytes of a page with all that belongs to it, the same for every format; also of its image for <see cref="ReadPage"/> and <see cref="WritePage"/>.</summary>
+    public int PageImageBytes => Shape.PageImageBytes();
 
     /// <summary>KVs that a page holds in a format.</summary>
-    public int PageTokens(KvFormat format) => format == KvFormat.F32 ? Shape.PageTokens / 2 : Shape.PageTokens;
+    public int PageTokens(KvFormat format) => Shape.PageTokens(format);
+
+    /// <summary>Whether this back end stores and reads a format.</summary>
+    public virtual bool Supports(KvFormat format) => Enum.IsDefined(format);
 
     /// <summary>Moves KVs one after another, in the given order.</summary>
     public abstract void Move(KvFormat format, ReadOnlySpan<KvMove> moves);
+
+    /// <summary>
+    /// Takes copies of KVs out of their pages, behind those that were staged before and not stored yet. Their pages may then be given back: what is
+    /// staged needs none, so that a sequence can change formats where no page is free.
+    /// </summary>
+    public abstract void Stage(KvFormat format, ReadOnlySpan<KvSlot> sources);
+
+    /// <summary>Stores all that is staged, in its order, in another format; position, score and log-weight go along. Nothing is staged afterwards.</summary>
+    /// <exception cref="ArgumentException">There are more or fewer targets than staged KVs.</exception>
+    public abstract void Unstage(KvFormat format, ReadOnlySpan<KvSlot> targets);
 
     /// <summary>Copies a whole page with its metadata.</summary>
     public abstract void CopyPage(int source, int target);

@@ -28,8 +28,11 @@ public readonly struct SequenceSlice
     /// <summary>Whether its rows are rotated by <see cref="AppendOperation.LongRotary"/>, where there is one.</summary>
     public bool UsesLongRotary { get; init; }
 
-    /// <summary>Format of the sequence's pages.</summary>
+    /// <summary>Format of the sequence's pages, into which rows are appended.</summary>
     public required KvFormat Format { get; init; }
+
+    /// <summary>Format of the pages at the right end of the sequence's tables, one of codes; ignored where there are none.</summary>
+    public KvFormat LowFormat { get; init; }
 
     /// <summary>What is recorded.</summary>
     public ObservationMode Observation { get; init; }
@@ -64,7 +67,7 @@ public sealed class KvBatch
 
     /// <summary>
     /// Heads of the layer at hand: that of sequence s and KV head h at <c>s * kvHeads + h</c>. <see cref="HeadView.Length"/> counts the KVs
-    /// before this step; row i of the slice sees that many plus i + 1. The pages already have room for the slice's rows.
+    /// before this step; row i of the slice sees that many plus i + 1, and all of the right end. The pages already have room for the slice's rows.
     /// </summary>
     public HeadView[] Heads { get; set; } = [];
 }

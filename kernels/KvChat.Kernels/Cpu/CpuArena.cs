@@ -9,9 +9,14 @@ internal sealed unsafe class CpuArena : KvArena
 {
     private const int Alignment = 64;
 
+    // Position, score and log-weight of a staged KV, before its key and value.
+    private const int StagedHeader = 4;
+
     private void* _allocation;
     private readonly PageView _view;
     private readonly long _bytes;
+    private readonly GrowingBuffer _staging = new();
+    private int _staged;
 
     /// <summary>Reserves the memory.</summary>
     /// <exception cref="ArgumentException">The shape has no layout; the message says which field is wrong.</exception>
@@ -19,19 +24,21 @@ internal sealed unsafe class CpuArena : KvArena
     public CpuArena(in KvArenaShape shape)
         : base(Check(shape))
     {
-        PageMetadataBytes = PageView.MetadataSize(shape.PageTokens, shape.LogWeights);
-        long data = (long)shape.PageCount * PageBytes;
-        _bytes = data + ((long)shape.PageCount * PageMetadataBytes) + Alignment;
+        KvFormat[] formats = Enum.GetValues<KvFormat>();
+        long tables = ((formats.Length * sizeof(PageLayout)) + Alignment) / Alignment * Alignment;
+
+        // Behind the last page kernels may read a register's worth of bytes, which they do not use.
+        _bytes = tables + ((long)shape.PageCount * PageImageBytes) + (3 * Alignment);
         _allocation = Reserve(_bytes, shape);
         byte* start = (byte*)(((nuint)_allocation + Alignment - 1) & ~(nuint)(Alignment - 1));
-        _view = new PageView(start, start + data, shape);
+        PageLayout* layouts = (PageLayout*)start;
+        foreach (KvFormat format in formats)
+            layouts[(int)format] = new PageLayout(format, shape);
+        _view = new PageView(start + tables, layouts, shape);
         GC.AddMemoryPressure(_bytes);
     }
 
     ~CpuArena() => Free();
-
-    /// <inheritdoc/>
-    public override int PageMetadataBytes { get; }
 
     /// <summary>Where things are.</summary>
     /// <exception cref="ObjectDisposedException">The arena has been disposed of.</exception>
@@ -53,19 +60,57 @@ internal sealed unsafe class CpuArena : KvArena
     public override void Move(KvFormat format, ReadOnlySpan<KvMove> moves)
     {
         PageView view = View;
-        int slots = PageTokens(format);
+        PageLayout* layout = view.Layout(format);
         foreach (KvMove move in moves)
         {
-            CheckSlot(move.SourcePage, move.SourceSlot, slots);
-            CheckSlot(move.TargetPage, move.TargetSlot, slots);
-            if (format == KvFormat.F32)
-                MoveColumn((uint*)view.Keys(move.SourcePage) + move.SourceSlot, (uint*)view.Keys(move.TargetPage) + move.TargetSlot, slots, Shape.HeadDim);
-            else
-                MoveColumn((uint*)view.Keys(move.SourcePage) + move.SourceSlot, (uint*)view.Keys(move.TargetPage) + move.TargetSlot, slots, Shape.HeadDim / 2);
-            int row = view.HalfPageBytes / slots;
-            Buffer.MemoryCopy(view.Values(move.SourcePage) + (move.SourceSlot * row), view.Values(move.TargetPage) + (move.TargetSlot * row), row, row);
-            MoveColumn((uint*)view.Metadata(move.SourcePage) + move.SourceSlot, (uint*)view.Metadata(move.TargetPage) + move.TargetSlot, Shape.PageTokens, Shape.LogWeights ? 3 : 2);
+            CheckSlot(move.SourcePage, move.SourceSlot, layout->Slots);
+            CheckSlot(move.TargetPage, move.TargetSlot, layout->Slots);
+            PageMoves.Move(layout, view.Page(move.SourcePage), move.SourceSlot, view.Page(move.TargetPage), move.TargetSlot, Shape.PageTokens, Shape.LogWeights);
         }
+    }
+
+    /// <inheritdoc/>
+    public override void Stage(KvFormat format, ReadOnlySpan<KvSlot> sources)
+    {
+        PageView view = View;
+        PageLayout* layout = view.Layout(format);
+        foreach (KvSlot source in sources)
+            CheckSlot(source.Page, source.Slot, layout->Slots);
+        int size = (2 * Shape.HeadDim) + StagedHeader;
+        float* target = (float*)_staging.Ensure((_staged + (long)sources.Length) * size * sizeof(float)) + ((long)_staged * size);
+        foreach (KvSlot source in sources)
+        {
+            byte* page = view.Page(source.Page);
+            *(int*)target = ((int*)(page + layout->Positions))[source.Slot];
+            target[1] = ((float*)(page + layout->Scores))[source.Slot];
+            target[2] = Shape.LogWeights ? ((float*)(page + layout->LogWeights))[source.Slot] : 0;
+            KvCodec.LoadKey(layout, page, source.Slot, Shape.PageTokens, target + StagedHeader);
+            KvCodec.LoadValue(layout, page, source.Slot, target + StagedHeader + Shape.HeadDim);
+            target += size;
+        }
+
+        _staged += sources.Length;
+    }
+
+    /// <inheritdoc/>
+    public override void Unstage(KvFormat format, ReadOnlySpan<KvSlot> targets)
+    {
+        PageView view = View;
+        PageLayout* layout = view.Layout(format);
+        CheckLength(targets.Length, _staged, nameof(targets));
+        foreach (KvSlot target in targets)
+            CheckSlot(target.Page, target.Slot, layout->Slots);
+        int* codes = stackalloc int[Shape.HeadDim];
+        float* source = (float*)_staging.Data;
+        foreach (KvSlot target in targets)
+        {
+            byte* page = view.Page(target.Page);
+            AppendStore.Store(layout, page, target.Slot, Shape.PageTokens, source + StagedHeader, source + StagedHeader + Shape.HeadDim, codes);
+            AppendStore.Note(layout, page, target.Slot, *(int*)source, source[1], source[2], Shape.LogWeights);
+            source += (2 * Shape.HeadDim) + StagedHeader;
+        }
+
+        _staged = 0;
     }
 
     /// <inheritdoc/>
@@ -74,8 +119,7 @@ internal sealed unsafe class CpuArena : KvArena
         PageView view = View;
         CheckPage(source);
         CheckPage(target);
-        Buffer.MemoryCopy(view.Keys(source), view.Keys(target), PageBytes, PageBytes);
-        Buffer.MemoryCopy(view.Metadata(source), view.Metadata(target), PageMetadataBytes, PageMetadataBytes);
+        Buffer.MemoryCopy(view.Page(source), view.Page(target), PageImageBytes, PageImageBytes);
     }
 
     /// <inheritdoc/>
@@ -84,8 +128,7 @@ internal sealed unsafe class CpuArena : KvArena
         PageView view = View;
         CheckPage(page);
         CheckLength(image.Length, PageImageBytes, nameof(image));
-        new ReadOnlySpan<byte>(view.Keys(page), PageBytes).CopyTo(image);
-        new ReadOnlySpan<byte>(view.Metadata(page), PageMetadataBytes).CopyTo(image[PageBytes..]);
+        new ReadOnlySpan<byte>(view.Page(page), PageImageBytes).CopyTo(image);
     }
 
     /// <inheritdoc/>
@@ -94,8 +137,7 @@ internal sealed unsafe class CpuArena : KvArena
         PageView view = View;
         CheckPage(page);
         CheckLength(image.Length, PageImageBytes, nameof(image));
-        image[..PageBytes].CopyTo(new Span<byte>(view.Keys(page), PageBytes));
-        image[PageBytes..].CopyTo(new Span<byte>(view.Metadata(page), PageMetadataBytes));
+        image.CopyTo(new Span<byte>(view.Page(page), PageImageBytes));
     }
 
     /// <inheritdoc/>
@@ -104,7 +146,7 @@ internal sealed unsafe class CpuArena : KvArena
         PageView view = View;
         CheckLength(positions.Length, head.Length, nameof(positions));
         foreach ((int page, int first, int count) in new PageRuns(this, head, format))
-            new ReadOnlySpan<int>(view.Positions(page), count).CopyTo(positions[first..]);
+            new ReadOnlySpan<int>(view.Page(page) + view.Layout(format)->Positions, count).CopyTo(positions[first..]);
     }
 
     /// <inheritdoc/>
@@ -113,7 +155,7 @@ internal sealed unsafe class CpuArena : KvArena
         PageView view = View;
         CheckLength(scores.Length, head.Length, nameof(scores));
         foreach ((int page, int first, int count) in new PageRuns(this, head, format))
-            new ReadOnlySpan<float>(view.Scores(page), count).CopyTo(scores[first..]);
+            new ReadOnlySpan<float>(view.Page(page) + view.Layout(format)->Scores, count).CopyTo(scores[first..]);
     }
 
     /// <inheritdoc/>
@@ -122,7 +164,7 @@ internal sealed unsafe class CpuArena : KvArena
         PageView view = View;
         CheckLength(scores.Length, head.Length, nameof(scores));
         foreach ((int page, int first, int count) in new PageRuns(this, head, format))
-            scores.Slice(first, count).CopyTo(new Span<float>(view.Scores(page), count));
+            scores.Slice(first, count).CopyTo(new Span<float>(view.Page(page) + view.Layout(format)->Scores, count));
     }
 
     /// <inheritdoc/>
@@ -133,23 +175,20 @@ internal sealed unsafe class CpuArena : KvArena
             throw new InvalidOperationException($"The arena was made without log-weights; set {nameof(KvArenaShape.LogWeights)} in its shape.");
         CheckLength(logWeights.Length, head.Length, nameof(logWeights));
         foreach ((int page, int first, int count) in new PageRuns(this, head, format))
-            logWeights.Slice(first, count).CopyTo(new Span<float>(view.LogWeights(page), count));
+            logWeights.Slice(first, count).CopyTo(new Span<float>(view.Page(page) + view.Layout(format)->LogWeights, count));
     }
 
     /// <inheritdoc/>
     public override void ReadKeys(HeadView head, KvFormat format, Span<float> keys)
     {
         PageView view = View;
-        int headDim = Shape.HeadDim, slots = PageTokens(format);
-        CheckLength(keys.Length, (long)head.Length * headDim, nameof(keys));
-        foreach ((int page, int first, int count) in new PageRuns(this, head, format))
+        CheckLength(keys.Length, (long)head.Length * Shape.HeadDim, nameof(keys));
+        fixed (float* target = keys)
         {
-            byte* source = view.Keys(page);
-            for (int slot = 0; slot < count; slot++)
+            foreach ((int page, int first, int count) in new PageRuns(this, head, format))
             {
-                Span<float> key = keys.Slice((first + slot) * headDim, headDim);
-                for (int dim = 0; dim < headDim; dim++)
-                    key[dim] = format == KvFormat.F32 ? ((float*)source)[(dim * slots) + slot] : HalfBits.Widen(((ushort*)source)[view.HalfKeyIndex(slot, dim)]);
+                for (int slot = 0; slot < count; slot++)
+                    KvCodec.LoadKey(view.Layout(format), view.Page(page), slot, Shape.PageTokens, target + ((long)(first + slot) * Shape.HeadDim));
             }
         }
     }
@@ -158,14 +197,14 @@ internal sealed unsafe class CpuArena : KvArena
     public override void ReadValues(HeadView head, KvFormat format, Span<float> values)
     {
         PageView view = View;
-        int headDim = Shape.HeadDim;
-        CheckLength(values.Length, (long)head.Length * headDim, nameof(values));
-        foreach ((int page, int first, int count) in new PageRuns(this, head, format))
+        CheckLength(values.Length, (long)head.Length * Shape.HeadDim, nameof(values));
+        fixed (float* target = values)
         {
-            Span<float> target = values.Slice(first * headDim, count * headDim);
-            byte* source = view.Values(page);
-            for (int i = 0; i < target.Length; i++)
-                target[i] = format == KvFormat.F32 ? ((float*)source)[i] : HalfBits.Widen(((ushort*)source)[i]);
+            foreach ((int page, int first, int count) in new PageRuns(this, head, format))
+            {
+                for (int slot = 0; slot < count; slot++)
+                    KvCodec.LoadValue(view.Layout(format), view.Page(page), slot, target + ((long)(first + slot) * Shape.HeadDim));
+            }
         }
     }
 
@@ -173,13 +212,8 @@ internal sealed unsafe class CpuArena : KvArena
     public override void Dispose()
     {
         Free();
+        _staging.Dispose();
         GC.SuppressFinalize(this);
-    }
-
-    private static void MoveColumn(uint* source, uint* target, int stride, int count)
-    {
-        for (int i = 0; i < count; i++)
-            target[(long)i * stride] = source[(long)i * stride];
     }
 
     [SuppressMessage("Usage", "CA2201:Do not raise reserved exception types", Justification = "It is what the contract names, with the size that the runtime's own leaves out.")]
@@ -250,7 +284,7 @@ internal sealed unsafe class CpuArena : KvArena
             int first = _next * _slots;
             if (first >= head.Length)
                 return false;
-            int page = head.Pages[_next++];
+            int page = head.Page(_next++);
             arena.CheckPage(page);
             Current = (page, first, Math.Min(_slots, head.Length - first));
             return true;

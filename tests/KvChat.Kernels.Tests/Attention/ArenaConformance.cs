@@ -11,6 +11,11 @@ public abstract unsafe class ArenaConformance
         { KvFormat.F16, 32 },
         { KvFormat.F32, 16 },
         { KvFormat.F32, 32 },
+        { KvFormat.BF16, 16 },
+        { KvFormat.K8V8, 16 },
+        { KvFormat.K8V4, 32 },
+        { KvFormat.K4V4, 16 },
+        { KvFormat.K4V2, 16 },
     };
 
     protected abstract IComputeBackend Create();
@@ -39,12 +44,13 @@ public abstract unsafe class ArenaConformance
     public void Page_images_and_copies_hold_everything(KvFormat format, int pageTokens)
     {
         using IComputeBackend backend = Create();
-        using AttentionWorld world = Filled(backend, format, pageTokens, pageTokens * 2);
+        int slots = new KvArenaShape(HeadDim, pageTokens, 1, LogWeights: true).PageTokens(format);
+        using AttentionWorld world = Filled(backend, format, pageTokens, slots * 2);
         Contents before = new(world, format);
         HeadView head = world.Head(0, 0);
         byte[] image = new byte[world.Arena.PageImageBytes];
         world.Arena.ReadPage(head.Pages[0], image);
-        int slots = world.Arena.PageTokens(format), spare = Enumerable.Range(0, 100).First(p => !Owns(p));
+        int spare = Enumerable.Range(0, 100).First(p => !Owns(p));
         world.Arena.CopyPage(head.Pages[0], spare);
         world.Arena.WritePage(head.Pages[0], new byte[image.Length]);
         Assert.Equal(0, new Contents(world, format).Positions[slots - 1]);
@@ -58,7 +64,7 @@ public abstract unsafe class ArenaConformance
 
         bool Owns(int page)
         {
-            for (int i = 0; i < 2 * pageTokens / slots; i++)
+            for (int i = 0; i < 2; i++)
             {
                 if (head.Pages[i] == page)
                     return true;

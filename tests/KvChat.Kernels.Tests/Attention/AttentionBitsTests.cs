@@ -55,6 +55,47 @@ public sealed class AttentionBitsTests
     }
 
     [Theory]
+    [InlineData(512, 3, 1, false)]
+    [InlineData(512, 1, 40, true)]
+    [InlineData(256, 2, 1, true)]
+    [InlineData(128, 1, 7, false)]
+    [InlineData(0, 1, 40, true)]
+    [InlineData(0, 3, 1, false)]
+    public void Tables_of_two_formats_give_the_same_bits_everywhere(int width, int threads, int chunk, bool rotate)
+    {
+        foreach ((KvFormat high, KvFormat low) in ((KvFormat, KvFormat)[])[(KvFormat.K8V4, KvFormat.K4V2), (KvFormat.F16, KvFormat.K4V4), (KvFormat.K8V8, KvFormat.K8V4)])
+        {
+            (float[][] outputs, float[][] scores) = Run(512, 1, 40, high, low);
+            (float[][] Outputs, float[][] Scores) actual = Run(width, threads, chunk, high, low);
+            for (int row = 0; row < outputs.Length; row++)
+                AssertBits(outputs[row], actual.Outputs[row], $"{high} and {low}, row {row}");
+            for (int head = 0; head < scores.Length; head++)
+                AssertBits(scores[head], actual.Scores[head], $"{high} and {low}, scores of head {head}");
+        }
+
+        (float[][] Outputs, float[][] Scores) Run(int width, int threads, int chunk, KvFormat high, KvFormat low)
+        {
+            using CpuBackend backend = CpuBackends.Create(width, threads);
+            using AttentionWorld world = new(backend, new LayerShape(6, 2, 64) { Sharpness = 2, Rotate = rotate, SlidingWindow = 450 });
+            int sequence = world.Add(high, low);
+            world.Step(new StepPart(sequence, 500) { Observation = ObservationMode.Accumulate, ObservedRows = 500 });
+            world.Demote(sequence, 0, 2, 1);
+            world.Demote(sequence, 1, 7, 3);
+            List<float[]> outputs = [];
+            for (int done = 0; done < 40; done += chunk)
+            {
+                int rows = Math.Min(chunk, 40 - done);
+                outputs.AddRange(world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Accumulate, ObservedRows = rows }).Outputs);
+            }
+
+            StepPart window = new(sequence, 20) { Observation = ObservationMode.Window, ObservedRows = 20, PoolWidth = 5 };
+            float[][] accumulated = [world.Scores(sequence, 0), world.Scores(sequence, 1)];
+            outputs.AddRange(world.Step(window).Outputs);
+            return ([.. outputs], [.. accumulated, world.Scores(sequence, 0), world.Scores(sequence, 1)]);
+        }
+    }
+
+    [Theory]
     [InlineData(512, 3)]
     [InlineData(256, 1)]
     [InlineData(128, 2)]

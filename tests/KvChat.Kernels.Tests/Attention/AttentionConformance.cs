@@ -192,7 +192,7 @@ public abstract class AttentionConformance
         }
     }
 
-    private static void CheckOutputs(AttentionWorld world, StepResult step, int firstRow, int sequence, int rows, float[]? logWeights = null)
+    internal static void CheckOutputs(AttentionWorld world, StepResult step, int firstRow, int sequence, int rows, float[]? logWeights = null)
     {
         LayerShape layer = world.Layer;
         for (int head = 0; head < layer.KvHeads; head++)
@@ -211,7 +211,7 @@ public abstract class AttentionConformance
         }
     }
 
-    private static void AssertNear(double[] expected, float[] actual, double relative, double absolute, string what)
+    internal static void AssertNear(double[] expected, float[] actual, double relative, double absolute, string what)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)

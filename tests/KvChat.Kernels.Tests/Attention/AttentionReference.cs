@@ -11,20 +11,27 @@ public sealed class AttentionReference
     private readonly int[] _positions;
     private readonly float[] _logWeights;
 
-    /// <summary>Reads a head as it is after a step; <paramref name="logWeights"/> may be null.</summary>
+    /// <summary>Reads a head as it is after a step, the right end before the left one; <paramref name="logWeights"/> may be null.</summary>
     public AttentionReference(AttentionWorld world, int sequence, int head, float[]? logWeights = null)
     {
         _world = world;
         _sequence = sequence;
         _head = head;
         HeadView view = world.Head(sequence, head);
-        _keys = new float[view.Length * world.Layer.HeadDim];
+        int low = view.LowLength, headDim = world.Layer.HeadDim;
+        _keys = new float[(low + view.Length) * headDim];
         _values = new float[_keys.Length];
-        _positions = new int[view.Length];
-        _logWeights = logWeights ?? new float[view.Length];
-        world.Arena.ReadKeys(view, world.FormatOf(sequence), _keys);
-        world.Arena.ReadValues(view, world.FormatOf(sequence), _values);
-        world.Arena.ReadPositions(view, world.FormatOf(sequence), _positions);
+        _positions = new int[low + view.Length];
+        _logWeights = logWeights ?? new float[_positions.Length];
+        Read(view.LowEnd, world.LowFormatOf(sequence), 0);
+        Read(view, world.FormatOf(sequence), low);
+
+        void Read(HeadView end, KvFormat format, int first)
+        {
+            world.Arena.ReadKeys(end, format, _keys.AsSpan(first * headDim, end.Length * headDim));
+            world.Arena.ReadValues(end, format, _values.AsSpan(first * headDim, end.Length * headDim));
+            world.Arena.ReadPositions(end, format, _positions.AsSpan(first, end.Length));
+        }
     }
 
     public int Length => _positions.Length;

@@ -7,6 +7,8 @@ public sealed record LayerShape(int QueryHeads, int KvHeads, int HeadDim)
 
     public bool LogWeights { get; init; }
 
+    public bool? Rotate { get; init; }
+
     public float SoftCap { get; init; }
 
     public int SlidingWindow { get; init; }
@@ -54,10 +56,27 @@ public sealed unsafe class AttentionWorld : IDisposable
     /// <summary>Changes a row before it is appended: sequence, token, row.</summary>
     public Action<int, int, float[]>? Tamper { get; set; }
 
-    public int Add(KvFormat format)
+    public int Add(KvFormat format, KvFormat lowFormat = KvFormat.K4V2)
     {
-        _sequences.Add(new Sequence(format, Layer.KvHeads));
+        _sequences.Add(new Sequence(format, lowFormat, Layer.KvHeads));
         return _sequences.Count - 1;
+    }
+
+    /// <summary>Requantises some KVs of a head's left end to its right end: those whose index gives the remainder <paramref name="remainder"/>.</summary>
+    public void Demote(int sequence, int head, int divisor, int remainder)
+    {
+        Sequence owner = _sequences[sequence];
+        int slots = Arena.PageTokens(owner.Format), lowSlots = Arena.PageTokens(owner.LowFormat), length = owner.Lengths[head];
+        int[] going = [.. Enumerable.Range(0, length).Where(i => i % divisor == remainder)], staying = [.. Enumerable.Range(0, length).Except(going)];
+        Arena.Stage(owner.Format, [.. going.Select(i => new KvSlot(owner.Pages[head][i / slots], i % slots))]);
+        Arena.Move(owner.Format, [.. staying.Select((from, to) => (from, to)).Where(m => m.from != m.to)
+            .Select(m => new KvMove(owner.Pages[head][m.from / slots], m.from % slots, owner.Pages[head][m.to / slots], m.to % slots))]);
+        owner.Lengths[head] = staying.Length;
+        int first = owner.LowLengths[head];
+        for (int end = first + going.Length; owner.LowPageCounts[head] * lowSlots < end; owner.LowPageCounts[head]++)
+            owner.Pages[head][PageCount - 1 - owner.LowPageCounts[head]] = _free.Dequeue();
+        Arena.Unstage(owner.LowFormat, [.. going.Select((_, i) => new KvSlot(owner.Pages[head][PageCount - 1 - ((first + i) / lowSlots)], (first + i) % lowSlots))]);
+        owner.LowLengths[head] += going.Length;
     }
 
     /// <summary>Forgets the newest KVs of one head.</summary>
@@ -67,15 +86,20 @@ public sealed unsafe class AttentionWorld : IDisposable
     {
         Sequence owner = _sequences[sequence];
         fixed (int* pages = owner.Pages[head])
-            return new HeadView(pages, owner.Lengths[head]);
+            return new HeadView(pages, owner.Lengths[head], pages + PageCount - 1, owner.LowLengths[head]);
     }
 
     public KvFormat FormatOf(int sequence) => _sequences[sequence].Format;
 
+    public KvFormat LowFormatOf(int sequence) => _sequences[sequence].LowFormat;
+
+    /// <summary>Scores of the right end, then of the left one.</summary>
     public float[] Scores(int sequence, int head)
     {
-        float[] scores = new float[_sequences[sequence].Lengths[head]];
-        Arena.ReadScores(Head(sequence, head), FormatOf(sequence), scores);
+        HeadView view = Head(sequence, head);
+        float[] scores = new float[view.LowLength + view.Length];
+        Arena.ReadScores(view.LowEnd, LowFormatOf(sequence), scores.AsSpan(0, view.LowLength));
+        Arena.ReadScores(view, FormatOf(sequence), scores.AsSpan(view.LowLength));
         return scores;
     }
 
@@ -160,6 +184,7 @@ public sealed unsafe class AttentionWorld : IDisposable
                 FirstRow = row,
                 RowCount = part.Rows,
                 Format = sequence.Format,
+                LowFormat = sequence.LowFormat,
                 Observation = part.Observation,
                 ObservedRows = part.ObservedRows,
                 PoolWidth = part.PoolWidth,
@@ -198,9 +223,15 @@ public sealed unsafe class AttentionWorld : IDisposable
         return result;
     }
 
-    private sealed class Sequence(KvFormat format, int heads)
+    private sealed class Sequence(KvFormat format, KvFormat lowFormat, int heads)
     {
         public KvFormat Format { get; } = format;
+
+        public KvFormat LowFormat { get; } = lowFormat;
+
+        public int[] LowLengths { get; } = new int[heads];
+
+        public int[] LowPageCounts { get; } = new int[heads];
 
         public int Tokens { get; set; }
 

@@ -148,29 +148,31 @@ internal static unsafe class AppendKernel<TSimd, TVector>
     private static void Store(AppendJob* job, KvFormat format, HeadView* head, int index, int position, float* key, float* value)
     {
         PageView view = job->Pages;
-        int slots = view.Slots(format), kv = head->Length + index, slot = kv % slots, headDim = view.HeadDim;
-        int page = head->Pages[kv / slots];
-        if (format == KvFormat.F32)
+        PageLayout* layout = view.Layout(format);
+        int kv = head->Length + index, slot = kv % layout->Slots, headDim = view.HeadDim;
+        byte* page = view.Page(head->Pages[kv / layout->Slots]);
+        if (format == KvFormat.F16)
         {
-            float* keys = (float*)view.Keys(page) + slot;
-            for (int i = 0; i < headDim; i++)
-                keys[i * slots] = key[i];
-            Unsafe.CopyBlock((float*)view.Values(page) + (slot * headDim), value, (uint)(headDim * sizeof(float)));
+            // Two neighbouring halves are the pair that the page's layout wants together.
+            uint* pairs = (uint*)(key + headDim), keys = (uint*)page + slot;
+            Narrow(key, (ushort*)pairs, headDim);
+            for (int i = 0; i < headDim / 2; i++)
+                keys[i * layout->Slots] = pairs[i];
+            Narrow(value, (ushort*)(page + layout->Values) + (slot * headDim), headDim);
         }
         else
         {
-            // Two neighbouring halves are the pair that the page's layout wants together.
-            uint* pairs = (uint*)(key + headDim), keys = (uint*)view.Keys(page) + slot;
-            Narrow(key, (ushort*)pairs, headDim);
-            for (int i = 0; i < headDim / 2; i++)
-                keys[i * slots] = pairs[i];
-            Narrow(value, (ushort*)view.Values(page) + (slot * headDim), headDim);
+            // Codecs may turn what they are given: the key is a copy already, and a value that others read is copied.
+            if (layout->RotatesValues)
+            {
+                Unsafe.CopyBlock(key + (2 * headDim), value, (uint)(headDim * sizeof(float)));
+                value = key + (2 * headDim);
+            }
+
+            AppendStore.Store(layout, page, slot, view.PageTokens, key, value, (int*)(key + headDim));
         }
 
-        view.Positions(page)[slot] = position;
-        view.Scores(page)[slot] = 0;
-        if (view.HasLogWeights)
-            view.LogWeights(page)[slot] = 0;
+        AppendStore.Note(layout, page, slot, position, 0, 0, view.HasLogWeights);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -3,7 +3,10 @@ namespace KvChat.Kernels.Cpu.Attention;
 /// <summary>Sizes that the numbers depend on (segments) or that speed depends on (tiles).</summary>
 internal static class AttentionSizes
 {
-    /// <summary>KVs of a segment, counted from slot 0: softmax sums run within segments, which are then merged in order.</summary>
+    /// <summary>
+    /// Most KVs of a segment: softmax sums run within segments, which are then merged in order. A segment is whole pages of one end of a table, as many as
+    /// have room (<see cref="PageLayout.SegmentKvs"/>), counted from the end's slot 0; those of the right end come first.
+    /// </summary>
     public const int Segment = 256;
 
     /// <summary>KVs of a panel of widened keys, <c>[headDim][Panel]</c>.</summary>
@@ -12,8 +15,14 @@ internal static class AttentionSizes
     /// <summary>Queries of a register tile.</summary>
     public const int Tile = 6;
 
-    /// <summary>Distance of the logits of a tile's queries: a segment and a cache line, so that rows do not share cache sets.</summary>
-    public const int LogitStride = Segment + 16;
+    /// <summary>Distance of the logits of a tile's queries: a segment, what kernels write beyond it, and no power of two, so that rows do not share cache sets.</summary>
+    public const int LogitStride = Segment + 48;
+
+    /// <summary>Distance of two coordinates of a segment's codes of keys, <c>[headDim][CodeStride]</c>: a segment and what kernels write beyond it.</summary>
+    public const int CodeStride = Segment + 16;
+
+    /// <summary>Numbers of the four arrays of scales and zeros of a segment, each this long.</summary>
+    public const int ScaleStride = Segment + 32;
 
     /// <summary>Queries that share widened keys and values.</summary>
     public const int BlockQueries = 192;
@@ -124,8 +133,77 @@ internal unsafe struct AttentionJob
     public readonly float* KeptOf(AttentionItem* item) => Kept == null ? null : Kept[((long)item->Sequence * KvHeads) + item->KvHead];
 
     /// <summary>Segments of an item's head up to its last row.</summary>
-    public readonly int SegmentsOf(AttentionItem* item) =>
-        (HeadOf(item)->Length + Sequences[item->Sequence].RowCount + AttentionSizes.Segment - 1) / AttentionSizes.Segment;
+    public readonly int SegmentsOf(AttentionItem* item) => SegmentsUpTo(item, Sequences[item->Sequence].RowCount);
+
+    /// <summary>Segments of an item's head up to that row.</summary>
+    public readonly int SegmentsUpTo(AttentionItem* item, int endRow) => LowSegments(item) + HighLayout(item)->Segments(HeadOf(item)->Length + endRow);
+
+    /// <summary>Segments of the right end.</summary>
+    public readonly int LowSegments(AttentionItem* item) => HeadOf(item)->LowLength == 0 ? 0 : LowLayout(item)->Segments(HeadOf(item)->LowLength);
+
+    /// <summary>Layout of the left end's pages.</summary>
+    public readonly PageLayout* HighLayout(AttentionItem* item) => Pages.Layout(Sequences[item->Sequence].Format);
+
+    /// <summary>Layout of the right end's pages.</summary>
+    public readonly PageLayout* LowLayout(AttentionItem* item) => Pages.Layout(Sequences[item->Sequence].LowFormat);
+
+    /// <summary>Where a segment is.</summary>
+    public readonly SegmentPlace Place(AttentionItem* item, int segment)
+    {
+        HeadView* head = HeadOf(item);
+        int low = LowSegments(item);
+        bool isLow = segment < low;
+        PageLayout* layout = isLow ? LowLayout(item) : HighLayout(item);
+        int index = isLow ? segment : segment - low;
+        HeadView end = isLow ? head->LowEnd : *head;
+        return new SegmentPlace
+        {
+            Layout = layout,
+            Pages = end.Pages + (index * layout->SegmentPages * end.Stride),
+            Stride = end.Stride,
+            Start = index * layout->SegmentKvs,
+            Length = end.Length,
+            IsLow = isLow,
+            IsBoundary = low > 0 && segment == low,
+            Sums = (isLow ? 0 : LowSumLength(item)) + (index * layout->SegmentKvs),
+        };
+    }
+
+    /// <summary>Room that the sums of the right end take, with what pooling reads around them.</summary>
+    public readonly int LowSumLength(AttentionItem* item)
+    {
+        int length = HeadOf(item)->LowLength;
+        return length == 0 ? 0 : ((length + 15) & ~15) + AttentionSizes.Segment + (2 * ScorePool<SimdScalar, float>.Margin(Sequences[item->Sequence].PoolWidth));
+    }
+
+    /// <summary>
+    /// Brings a record of the segments so far to the rotation of the next segment's values: where a right end with one has been read and a left end without
+    /// follows, or the other way round.
+    /// </summary>
+    public readonly void Cross(AttentionItem* item, in SegmentPlace place, float* record)
+    {
+        if (!place.IsBoundary || record[1] == 0 || LowLayout(item)->RotatesValues == place.Layout->RotatesValues)
+            return;
+        if (place.Layout->RotatesValues)
+            Hadamard.Rotate(record + AttentionSizes.RecordHeader, HeadDim);
+        else
+            Hadamard.Undo(record + AttentionSizes.RecordHeader, HeadDim);
+    }
+
+    /// <summary>A query as the keys of a layout want it: scaled, and turned where they are. Returns the sum of its numbers, which their zeros are multiplied with.</summary>
+    public readonly float PrepareQuery(PageLayout* layout, float* source, float* target)
+    {
+        float factor = QueryFactor(layout), sum = 0;
+        for (int i = 0; i < HeadDim; i++)
+            target[i] = source[i] * factor;
+        if (!layout->HasScales)
+            return 0;
+        if (layout->RotatesKeys)
+            Hadamard.Rotate(target, HeadDim);
+        for (int i = 0; i < HeadDim; i++)
+            sum += target[i];
+        return sum;
+    }
 
     /// <summary>First query of a row for the item's KV head; those of the group follow.</summary>
     public readonly float* QueryOf(AttentionItem* item, int row) =>
@@ -139,28 +217,77 @@ internal unsafe struct AttentionJob
     public readonly float* StatisticsOf(AttentionItem* item, int row) =>
         Statistics + (2 * (((long)(Sequences[item->Sequence].FirstRow + row) * KvHeads * Group) + ((long)item->KvHead * Group)));
 
-    /// <summary>Format of an item's pages.</summary>
-    public readonly KvFormat FormatOf(AttentionItem* item) => Sequences[item->Sequence].Format;
-
     /// <summary>What queries are multiplied with: the scale, and a part of what makes up for widening keys by shifts.</summary>
-    public readonly float QueryFactor(AttentionItem* item) => FormatOf(item) == KvFormat.F32 ? Scale : Scale * HalfBits.HalfFactor;
+    public readonly float QueryFactor(PageLayout* layout) => layout->IsHalf ? Scale * HalfBits.HalfFactor : Scale;
 
     /// <summary>What dot products are multiplied with to be logits: the rest of it.</summary>
-    public readonly float LogitFactor(AttentionItem* item) => FormatOf(item) == KvFormat.F32 ? 1 : HalfBits.HalfFactor;
+    public static float LogitFactor(PageLayout* layout) => layout->IsHalf ? HalfBits.HalfFactor : 1;
 
     /// <summary>What probabilities are multiplied with to make up for widening values by shifts.</summary>
-    public readonly float ValueFactor(AttentionItem* item) => FormatOf(item) == KvFormat.F32 ? 1 : HalfBits.WideningFactor;
+    public static float ValueFactor(PageLayout* layout) => layout->IsHalf ? HalfBits.WideningFactor : 1;
 
-    /// <summary>First KV that a row sees; the last is <c>head.Length + row</c>.</summary>
-    public readonly int FirstVisible(AttentionItem* item, int row)
+    /// <summary>First KV that a row sees of an end.</summary>
+    public readonly int FirstVisible(AttentionItem* item, int row, bool isLow)
     {
         if (SlidingWindow == 0)
             return 0;
         HeadView* head = HeadOf(item);
-        SequenceSlice* slice = Sequences + item->Sequence;
-        long limit = (long)Positions[slice->FirstRow + row] - SlidingWindow;
-        return limit < 0 ? 0 : Pages.FirstAfter(*head, Pages.Slots(slice->Format), head->Length + row + 1, (int)limit);
+        long limit = (long)Positions[Sequences[item->Sequence].FirstRow + row] - SlidingWindow;
+        if (limit < 0)
+            return 0;
+        return isLow
+            ? Pages.FirstAfter(head->LowEnd, LowLayout(item), head->LowLength, (int)limit)
+            : Pages.FirstAfter(*head, HighLayout(item), head->Length + row + 1, (int)limit);
     }
+
+    /// <summary>First segment of which a row sees anything.</summary>
+    public readonly int FirstSegment(AttentionItem* item, int row)
+    {
+        HeadView* head = HeadOf(item);
+        if (SlidingWindow == 0)
+            return 0;
+        int low = head->LowLength == 0 ? 0 : FirstVisible(item, row, isLow: true);
+        return low < head->LowLength ? low / LowLayout(item)->SegmentKvs : LowSegments(item) + (FirstVisible(item, row, isLow: false) / HighLayout(item)->SegmentKvs);
+    }
+}
+
+/// <summary>Where a segment is: whole pages of one end of a table.</summary>
+internal unsafe struct SegmentPlace
+{
+    /// <summary>Layout of the pages.</summary>
+    public PageLayout* Layout;
+
+    /// <summary>First page.</summary>
+    public int* Pages;
+
+    /// <summary>1, or -1 in a right end.</summary>
+    public int Stride;
+
+    /// <summary>First KV, counted in the end.</summary>
+    public int Start;
+
+    /// <summary>KVs of the end, before the step.</summary>
+    public int Length;
+
+    /// <summary>Whether the end is the right one, which all rows see whole.</summary>
+    public bool IsLow;
+
+    /// <summary>Whether it is the first segment behind those of a right end.</summary>
+    public bool IsBoundary;
+
+    /// <summary>Where its sums are in a row of sums.</summary>
+    public int Sums;
+
+    /// <summary>What a row sees of the segment, counted in it, given the first KV that it sees of the end; false for nothing.</summary>
+    public readonly bool Range(int row, int firstVisible, out int low, out int high)
+    {
+        low = Math.Max(firstVisible - Start, 0);
+        high = Math.Min((IsLow ? Length : Length + row + 1) - Start, Layout->SegmentKvs);
+        return low < high;
+    }
+
+    /// <summary>Id of a page of the segment.</summary>
+    public readonly int Page(int index) => Pages[index * Stride];
 }
 
 /// <summary>Memory of one worker.</summary>
@@ -169,8 +296,17 @@ internal unsafe struct WorkerScratch
     /// <summary>Scaled queries, <c>[tiles][headDim][Tile]</c>.</summary>
     public float* Queries;
 
-    /// <summary>Widened keys of a segment, <c>[panels][headDim][Panel]</c>.</summary>
+    /// <summary>Widened keys of a segment, <c>[panels][headDim][Panel]</c>; levels of codes as <c>[headDim][CodeStride]</c>.</summary>
     public float* Keys;
+
+    /// <summary>Scales and zeros of a segment's keys, then of its values, four times ScaleStride.</summary>
+    public float* Scales;
+
+    /// <summary>Sum of each prepared query, as zeros of keys need it.</summary>
+    public float* QuerySums;
+
+    /// <summary>Queries of a tile, prepared one by one, <c>[Tile][headDim]</c>.</summary>
+    public float* Prepared;
 
     /// <summary>Widened values of a segment, <c>[Segment][headDim]</c>.</summary>
     public float* Values;
@@ -193,6 +329,9 @@ internal unsafe struct WorkerScratch
     /// <summary>16 numbers for sums over lanes.</summary>
     public float* Lanes;
 
-    /// <summary>First visible KV of each row of the block.</summary>
+    /// <summary>First visible KV of the left end for each row of the block.</summary>
     public int* Lows;
+
+    /// <summary>First visible KV of the right end for each row of the block.</summary>
+    public int* LowEndLows;
 }

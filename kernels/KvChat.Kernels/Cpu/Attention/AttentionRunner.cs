@@ -84,7 +84,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
                     *item = Item(job, s, head, block * _blockRows, Math.Min(rows, (block + 1) * _blockRows));
                     segments += item->EndSegment - item->FirstSegment;
                     records += (long)(item->EndSegment - item->FirstSegment) * (item->EndRow - item->FirstRow) * job->Group;
-                    cost += (long)(item->EndRow - item->FirstRow) * job->Group * (job->HeadOf(item)->Length + item->EndRow) * job->HeadDim;
+                    cost += (long)(item->EndRow - item->FirstRow) * job->Group * (job->HeadOf(item)->LowLength + job->HeadOf(item)->Length + item->EndRow) * job->HeadDim;
                 }
             }
         }
@@ -215,15 +215,20 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             return false;
         item = Item(job, head / job->KvHeads, head % job->KvHeads, slice->RowCount - slice->ObservedRows, slice->RowCount);
         if (slice->Observation == ObservationMode.Window)
-            item.SumStride = (item.EndSegment * AttentionSizes.Segment) + (2 * ScorePool<SimdScalar, float>.Margin(slice->PoolWidth));
+        {
+            AttentionItem found = item;
+            int high = (job->HeadOf(&found)->Length + slice->RowCount + 15) & ~15;
+            item.SumStride = job->LowSumLength(&found) + high + AttentionSizes.Segment + (2 * ScorePool<SimdScalar, float>.Margin(slice->PoolWidth));
+        }
+
         return true;
     }
 
     private static AttentionItem Item(AttentionJob* job, int sequence, int head, int firstRow, int endRow)
     {
         AttentionItem item = new() { Sequence = sequence, KvHead = head, FirstRow = firstRow, EndRow = endRow };
-        item.FirstSegment = job->FirstVisible(&item, firstRow) / AttentionSizes.Segment;
-        item.EndSegment = (job->HeadOf(&item)->Length + endRow + AttentionSizes.Segment - 1) / AttentionSizes.Segment;
+        item.FirstSegment = job->FirstSegment(&item, firstRow);
+        item.EndSegment = job->SegmentsUpTo(&item, endRow);
         return item;
     }
 
@@ -236,7 +241,8 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         long table = (((long)sizeof(WorkerScratch) * team.Count) + 63) / 64 * 64;
         long rows = Math.Max(AttentionSizes.Tile, DirectAttention<SimdScalar, float>.LargestGroup);
         queries = Math.Max(queries, rows);
-        long floats = (queries * (headDim + record)) + (AttentionSizes.Segment * ((2 * headDim) + 2)) + (rows * (AttentionSizes.LogitStride + record)) + 16 + (_blockRows + 15);
+        long floats = (queries * (headDim + record + 1)) + (AttentionSizes.CodeStride * headDim) + (AttentionSizes.Segment * (headDim + 2)) + (4 * AttentionSizes.ScaleStride)
+            + (rows * (headDim + AttentionSizes.LogitStride + record)) + 32 + (2 * (_blockRows + 15));
         floats = (floats + 63) / 16 * 16;
         byte* data = _scratch.Ensure(table + (floats * sizeof(float) * team.Count));
         WorkerScratch* scratch = (WorkerScratch*)data;
@@ -246,14 +252,18 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             WorkerScratch* own = scratch + i;
             own->Queries = next;
             own->Keys = own->Queries + (queries * headDim);
-            own->Values = own->Keys + (AttentionSizes.Segment * headDim);
+            own->Values = own->Keys + (AttentionSizes.CodeStride * headDim);
             own->LogWeights = own->Values + (AttentionSizes.Segment * headDim);
             own->GroupSums = own->LogWeights + AttentionSizes.Segment;
             own->Logits = own->GroupSums + AttentionSizes.Segment;
             own->TileRecords = own->Logits + (rows * AttentionSizes.LogitStride);
             own->Records = own->TileRecords + (rows * record);
             own->Lanes = own->Records + (queries * record);
-            own->Lows = (int*)(own->Lanes + 16);
+            own->Scales = own->Lanes + 16;
+            own->Prepared = own->Scales + (4 * AttentionSizes.ScaleStride);
+            own->QuerySums = own->Prepared + (rows * headDim);
+            own->Lows = (int*)(own->QuerySums + queries);
+            own->LowEndLows = own->Lows + _blockRows;
         }
 
         return scratch;

@@ -11,12 +11,15 @@ internal static unsafe class AttentionTiles<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {
-    /// <summary>Logits of six queries <c>[headDim][6]</c> and a panel of keys <c>[headDim][32]</c>; those of query r go to <c>logits + r * LogitStride</c>.</summary>
+    /// <summary>
+    /// Logits of six queries <c>[headDim][6]</c> and a panel of keys <c>[headDim][32]</c>, whose coordinates are <paramref name="stride"/> numbers apart; those
+    /// of query r go to <c>logits + r * LogitStride</c>.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Logits6(float* queries, float* panel, int headDim, float* logits)
+    public static void Logits6(float* queries, float* panel, int stride, int headDim, float* logits)
     {
         for (int column = 0; column < AttentionSizes.Panel; column += 2 * TSimd.Count)
-            Logits6x2(queries, queries + (headDim * AttentionSizes.Tile), panel + column, logits + column);
+            Logits6x2(queries, queries + (headDim * AttentionSizes.Tile), panel + column, stride, logits + column);
     }
 
     /// <summary>Adds <c>probability * value</c> of the KVs from..to-1, in their order, to the outputs of six queries.</summary>
@@ -49,11 +52,11 @@ internal static unsafe class AttentionTiles<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Logits6x2(float* queries, float* end, float* keys, float* logits)
+    private static void Logits6x2(float* queries, float* end, float* keys, int stride, float* logits)
     {
         TVector a0 = TSimd.Zero, a1 = TSimd.Zero, b0 = TSimd.Zero, b1 = TSimd.Zero, c0 = TSimd.Zero, c1 = TSimd.Zero;
         TVector d0 = TSimd.Zero, d1 = TSimd.Zero, e0 = TSimd.Zero, e1 = TSimd.Zero, f0 = TSimd.Zero, f1 = TSimd.Zero;
-        for (; queries < end; queries += AttentionSizes.Tile, keys += AttentionSizes.Panel)
+        for (; queries < end; queries += AttentionSizes.Tile, keys += stride)
         {
             TVector k0 = TSimd.Load(keys), k1 = TSimd.Load(keys + TSimd.Count);
             TVector q = TSimd.Create(queries[0]);

@@ -22,8 +22,21 @@ internal static class BatchChecks
             ref readonly SequenceSlice slice = ref batch.Sequences[i];
             if (slice.FirstRow < 0 || slice.RowCount < 0 || slice.FirstRow > batch.RowCount - slice.RowCount)
                 throw new ArgumentException($"Sequence {i} has the rows {slice.FirstRow} to {(long)slice.FirstRow + slice.RowCount}, the batch {batch.RowCount}.", nameof(batch));
-            if (slice.Format is not (KvFormat.F16 or KvFormat.F32))
-                throw new ArgumentException($"{nameof(SequenceSlice.Format)} of sequence {i} is {slice.Format}, which this back end does not have.", nameof(batch));
+            if (!Enum.IsDefined(slice.Format))
+                throw new ArgumentException($"{nameof(SequenceSlice.Format)} of sequence {i} is {slice.Format}, which this back end does not have; it has {KvFormats.Names}.", nameof(batch));
+            CheckLowEnds(batch, i, kvHeads);
+        }
+    }
+
+    private static void CheckLowEnds(KvBatch batch, int sequence, int kvHeads)
+    {
+        KvFormat format = batch.Sequences[sequence].LowFormat;
+        if (format.IsQuantized())
+            return;
+        for (int head = sequence * kvHeads; head < (sequence + 1) * kvHeads; head++)
+        {
+            if (batch.Heads[head].LowLength > 0)
+                throw new ArgumentException($"{nameof(SequenceSlice.LowFormat)} of sequence {sequence} is {format}; a right end holds codes: K8V8, K8V4, K4V4 or K4V2.", nameof(batch));
         }
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace KvChat.Kernels.Cpu.Attention;
 
-/// <summary>Attention of one or two rows straight from pages of halves: each segment is read once for all query heads of the group.</summary>
+/// <summary>Attention of one or two rows straight from pages of halves or codes: each segment is read once for all query heads of the group.</summary>
 internal static unsafe class DirectAttention<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
@@ -13,10 +13,17 @@ internal static unsafe class DirectAttention<TSimd, TVector>
     // KVs whose keys are multiplied at a time, from one page or two.
     private const int Run = 16;
 
-    /// <summary>Whether these kernels do an item: few queries, halves, whole registers of coordinates.</summary>
+    /// <summary>Whether these kernels do an item: few queries, formats that are read from pages, whole registers of coordinates.</summary>
     public static bool Takes(AttentionJob* job, AttentionItem* item) =>
-        job->FormatOf(item) == KvFormat.F16 && item->EndRow - item->FirstRow <= 2 && job->Group <= LargestGroup
-        && job->HeadDim % DirectTiles<TSimd, TVector>.DimensionStep == 0;
+        item->EndRow - item->FirstRow <= 2 && job->Group <= LargestGroup && Takes(job, job->HighLayout(item))
+        && (job->HeadOf(item)->LowLength == 0 || Takes(job, job->LowLayout(item)));
+
+    private static bool Takes(AttentionJob* job, PageLayout* layout) => layout->Format switch
+    {
+        KvFormat.F32 => false,
+        KvFormat.F16 => job->HeadDim % DirectTiles<TSimd, TVector>.DimensionStep == 0,
+        _ => job->HeadDim % CodeTiles<TSimd, TVector>.DimensionStep == 0,
+    };
 
     /// <summary>Rows of an item: results, or partial records.</summary>
     public static void Attend(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
@@ -24,21 +31,26 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         int size = job->RecordSize, group = job->Group;
         for (int row = item->FirstRow; row < item->EndRow; row++)
         {
-            int low = job->FirstVisible(item, row);
-            Interleave(job, item, row, scratch->Queries);
             for (int i = 0; i < group; i++)
                 SoftmaxRecord.Clear(scratch->Records + (i * size), job->HeadDim);
             for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
             {
-                AttendSegment(job, item, scratch, segment, row, low);
+                SegmentPlace place = job->Place(item, segment);
+                if (segment == item->FirstSegment || place.IsBoundary)
+                    Interleave(job, item, row, place.Layout, scratch);
+                AttendSegment(job, item, scratch, place, segment, row);
                 for (int i = 0; i < group; i++)
                 {
                     float* record = scratch->TileRecords + (i * size);
                     int query = ((row - item->FirstRow) * group) + i;
-                    if (item->Partials == null)
-                        VectorAttention<TSimd, TVector>.Merge(scratch->Records + (i * size), record, job->HeadDim);
-                    else
+                    if (item->Partials != null)
+                    {
                         Unsafe.CopyBlock(item->Partials + ((((long)query * item->PartialSegments) + segment - item->PartialFirst) * size), record, (uint)(size * sizeof(float)));
+                        continue;
+                    }
+
+                    job->Cross(item, place, scratch->Records + (i * size));
+                    VectorAttention<TSimd, TVector>.Merge(scratch->Records + (i * size), record, job->HeadDim);
                 }
             }
 
@@ -55,21 +67,21 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         float* maxima = job->KeptOf(item), probabilities = maxima + (queries * segments);
         for (int row = item->FirstRow; row < item->EndRow; row++)
         {
-            int lowest = job->FirstVisible(item, row);
             for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
             {
-                int start = segment * AttentionSizes.Segment, low = Math.Max(lowest - start, 0), high = Math.Min(job->HeadOf(item)->Length + row + 1 - start, AttentionSizes.Segment);
-                if (low >= high)
+                SegmentPlace place = job->Place(item, segment);
+                if (!place.Range(row, job->FirstVisible(item, row, place.IsLow), out int low, out int high))
                     continue;
                 new Span<float>(scratch->GroupSums, AttentionSizes.Segment).Clear();
                 for (int i = 0; i < job->Group; i++)
                 {
-                    long place = ((((long)row * job->Group) + i) * segments) + segment;
-                    float weight = SoftmaxRecord.SegmentWeight(maxima[place], job->StatisticsOf(item, row) + (2 * i));
-                    VectorAttention<TSimd, TVector>.AddSquares(probabilities + (place * AttentionSizes.Segment), low, high, 1 / HalfBits.WideningFactor, weight, squared, scratch->GroupSums);
+                    long index = ((((long)row * job->Group) + i) * segments) + segment;
+                    float weight = SoftmaxRecord.SegmentWeight(maxima[index], job->StatisticsOf(item, row) + (2 * i));
+                    VectorAttention<TSimd, TVector>.AddSquares(
+                        probabilities + (index * AttentionSizes.Segment), low, high, 1 / AttentionJob.ValueFactor(place.Layout), weight, squared, scratch->GroupSums);
                 }
 
-                ScalarAttention.AddScores(job, item, scratch->GroupSums, row, lowest, segment);
+                ScalarAttention.AddScores(job, place, scratch->GroupSums, low, high);
             }
         }
     }
@@ -81,44 +93,107 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         return Math.Min(group, first + ((group + tiles - 1) / tiles));
     }
 
-    private static void Interleave(AttentionJob* job, AttentionItem* item, int row, float* target)
+    private static void Interleave(AttentionJob* job, AttentionItem* item, int row, PageLayout* layout, WorkerScratch* scratch)
     {
-        float factor = job->QueryFactor(item);
+        float* target = scratch->Queries;
         for (int first = 0; first < job->Group;)
         {
             int end = TileEnd(job->Group, first), count = end - first;
             for (int i = 0; i < count; i++)
             {
-                float* source = job->QueryOf(item, row) + ((first + i) * job->HeadDim), place = target + (first * job->HeadDim) + i;
+                scratch->QuerySums[first + i] = job->PrepareQuery(layout, job->QueryOf(item, row) + ((first + i) * job->HeadDim), scratch->Prepared);
+                float* place = target + (first * job->HeadDim) + i;
                 for (int dim = 0; dim < job->HeadDim; dim++)
-                    place[dim * count] = source[dim] * factor;
+                    place[dim * count] = scratch->Prepared[dim];
             }
 
             first = end;
         }
     }
 
-    private static void AttendSegment(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int row, int lowest)
+    private static void AttendSegment(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int segment, int row)
     {
-        int size = job->RecordSize, start = segment * AttentionSizes.Segment;
+        int size = job->RecordSize;
         for (int i = 0; i < job->Group; i++)
             SoftmaxRecord.Clear(scratch->TileRecords + (i * size), job->HeadDim);
-        int low = Math.Max(lowest - start, 0), high = Math.Min(job->HeadOf(item)->Length + row + 1 - start, AttentionSizes.Segment);
-        if (low >= high)
+        if (!place.Range(row, job->FirstVisible(item, row, place.IsLow), out int low, out int high))
             return;
-        int* pages = job->HeadOf(item)->Pages + (start / job->Pages.PageTokens);
-        int* following = segment + 1 < item->EndSegment ? job->HeadOf(item)->Pages + ((start + AttentionSizes.Segment) / job->Pages.PageTokens) : pages;
-        Logits(job, scratch, pages, low, high);
+        bool half = place.Layout->IsHalf;
+        int* following = segment + 1 < item->EndSegment ? job->Place(item, segment + 1).Pages : place.Pages;
+        if (half)
+            Logits(job, scratch, place, low, high);
+        else
+            CodeLogits(job, scratch, place, following, low, high);
         for (int i = 0; i < job->Group; i++)
         {
             float* logWeights = job->Pages.HasLogWeights ? scratch->LogWeights : null;
+            float* logits = scratch->Logits + (i * AttentionSizes.LogitStride);
+            if (place.Layout->HasScales)
+                SegmentScales.FinishLogits<TSimd, TVector>(logits, low, high, scratch->QuerySums[i], scratch->Scales);
             SegmentSoftmax<TSimd, TVector>.Run(
-                scratch->Logits + (i * AttentionSizes.LogitStride), low, high, job->LogitFactor(item), job->SoftCap, logWeights, job->ValueFactor(item), scratch->Lanes, scratch->TileRecords + (i * size));
+                logits, low, high, AttentionJob.LogitFactor(place.Layout), job->SoftCap, logWeights, AttentionJob.ValueFactor(place.Layout), scratch->Lanes, scratch->TileRecords + (i * size));
         }
 
         if (job->KeptOf(item) != null)
             Keep(job, item, scratch, segment, row);
-        Weigh(job, scratch, pages, following, low, high);
+        if (half)
+            Weigh(job, scratch, place, following, low, high);
+        else
+            WeighCodes(job, scratch, place, low, high);
+    }
+
+    // Keys of codes: page by page, because a page holds no whole number of registers.
+    private static void CodeLogits(AttentionJob* job, WorkerScratch* scratch, in SegmentPlace place, int* following, int low, int high)
+    {
+        PageView view = job->Pages;
+        PageLayout* layout = place.Layout;
+        int slots = layout->Slots, headDim = job->HeadDim, begin = low / slots * slots, end = begin;
+        for (int index = low / slots; end < high; index++, end += slots)
+        {
+            byte* page = view.Page(place.Page(index));
+            byte* ahead = view.Page(end + slots < high ? place.Page(index + 1) : following[0]);
+            int used = Math.Min(slots, high - end);
+            for (int first = 0; first < job->Group;)
+            {
+                int stop = TileEnd(job->Group, first);
+                float* logits = scratch->Logits + (first * AttentionSizes.LogitStride) + end;
+                CodeTiles<TSimd, TVector>.Logits(stop - first, layout, page, used, scratch->Queries + (first * headDim), first == 0 ? ahead : page, view.PageBytes, logits);
+                first = stop;
+            }
+
+            if (layout->HasScales)
+                SegmentScales.Load<TSimd, TVector>(layout, page, end, scratch->Scales);
+            if (view.HasLogWeights)
+                Unsafe.CopyBlock(scratch->LogWeights + end, page + layout->LogWeights, (uint)(slots * sizeof(float)));
+        }
+
+        if (layout->HasScales)
+            SegmentScales.Clear(begin, end, scratch->Scales);
+    }
+
+    private static void WeighCodes(AttentionJob* job, WorkerScratch* scratch, in SegmentPlace place, int low, int high)
+    {
+        PageLayout* layout = place.Layout;
+        float* zeros = stackalloc float[LargestGroup];
+        for (int i = 0; i < job->Group && layout->HasScales; i++)
+            zeros[i] = SegmentScales.ScaleProbabilities<TSimd, TVector>(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, scratch->Lanes, scratch->Scales);
+        for (int kv = low; kv < high;)
+        {
+            int slot = kv % layout->Slots, count = Math.Min(layout->Slots - slot, high - kv);
+            byte* values = job->Pages.Page(place.Page(kv / layout->Slots)) + layout->Values + (slot * layout->ValueBytes);
+            for (int first = 0; first < job->Group;)
+            {
+                int end = TileEnd(job->Group, first);
+                float* outputs = scratch->TileRecords + (first * job->RecordSize) + AttentionSizes.RecordHeader;
+                CodeTiles<TSimd, TVector>.Weigh(end - first, layout, values, scratch->Logits + (first * AttentionSizes.LogitStride) + kv, count, outputs, job->RecordSize);
+                first = end;
+            }
+
+            kv += count;
+        }
+
+        for (int i = 0; i < job->Group && layout->HasScales; i++)
+            SegmentScales.AddZero<TSimd, TVector>(scratch->TileRecords + (i * job->RecordSize), zeros[i], job->HeadDim);
     }
 
     private static void Keep(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int row)
@@ -133,7 +208,7 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         }
     }
 
-    private static void Logits(AttentionJob* job, WorkerScratch* scratch, int* pages, int low, int high)
+    private static void Logits(AttentionJob* job, WorkerScratch* scratch, in SegmentPlace place, int low, int high)
     {
         PageView view = job->Pages;
         int slots = view.PageTokens, headDim = job->HeadDim, begin = low & ~(Run - 1);
@@ -141,9 +216,9 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         {
             // An odd last run is read twice; what the second reading gives lies beyond the visible KVs.
             int other = kv + Run < high ? kv + Run : kv, next = kv + (2 * Run);
-            uint* keys = Keys(view, pages, slots, kv), more = Keys(view, pages, slots, other);
-            byte* ahead = next < high ? (byte*)Keys(view, pages, slots, next) : view.Values(pages[low / slots]);
-            byte* aheadToo = next + Run < high ? (byte*)Keys(view, pages, slots, next + Run) : view.Values(pages[Math.Min(low + Run, high - 1) / slots]);
+            uint* keys = Keys(view, place.Pages, slots, kv), more = Keys(view, place.Pages, slots, other);
+            byte* ahead = next < high ? (byte*)Keys(view, place.Pages, slots, next) : Values(view, place, low);
+            byte* aheadToo = next + Run < high ? (byte*)Keys(view, place.Pages, slots, next + Run) : Values(view, place, Math.Min(low + Run, high - 1));
             for (int first = 0; first < job->Group;)
             {
                 int end = TileEnd(job->Group, first);
@@ -156,23 +231,24 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         if (!view.HasLogWeights)
             return;
         for (int kv = low / slots * slots; kv < high; kv += slots)
-            Unsafe.CopyBlock(scratch->LogWeights + kv, view.LogWeights(pages[kv / slots]), (uint)(slots * sizeof(float)));
+            Unsafe.CopyBlock(scratch->LogWeights + kv, view.Page(place.Pages[kv / slots]) + place.Layout->LogWeights, (uint)(slots * sizeof(float)));
     }
 
-    private static void Weigh(AttentionJob* job, WorkerScratch* scratch, int* pages, int* following, int low, int high)
+    private static void Weigh(AttentionJob* job, WorkerScratch* scratch, in SegmentPlace place, int* following, int low, int high)
     {
         PageView view = job->Pages;
         int slots = view.PageTokens, headDim = job->HeadDim;
         for (int kv = low; kv < high;)
         {
-            int page = kv / slots, slot = kv % slots, count = Math.Min(slots - slot, high - kv);
-            byte* ahead = kv + count < high ? view.Values(pages[page + 1]) : view.Keys(following[0]);
+            int slot = kv % slots, count = Math.Min(slots - slot, high - kv);
+            byte* ahead = kv + count < high ? Values(view, place, kv + count) : view.Page(following[0]);
+            ushort* values = (ushort*)Values(view, place, kv) + (slot * headDim);
             for (int first = 0; first < job->Group;)
             {
                 int end = TileEnd(job->Group, first);
                 float* probabilities = scratch->Logits + (first * AttentionSizes.LogitStride) + kv;
                 float* outputs = scratch->TileRecords + (first * job->RecordSize) + AttentionSizes.RecordHeader;
-                DirectTiles<TSimd, TVector>.Weigh(end - first, probabilities, count, (ushort*)view.Values(pages[page]) + (slot * headDim), headDim, ahead, outputs, job->RecordSize);
+                DirectTiles<TSimd, TVector>.Weigh(end - first, probabilities, count, values, headDim, ahead, outputs, job->RecordSize);
                 first = end;
             }
 
@@ -182,5 +258,9 @@ internal static unsafe class DirectAttention<TSimd, TVector>
 
     // First pair of a run of 16 slots.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint* Keys(in PageView view, int* pages, int slots, int kv) => (uint*)view.Keys(pages[kv / slots]) + (kv % slots);
+    private static uint* Keys(in PageView view, int* pages, int slots, int kv) => (uint*)view.Page(pages[kv / slots]) + (kv % slots);
+
+    // Values of the page that holds a KV.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static byte* Values(in PageView view, in SegmentPlace place, int kv) => view.Page(place.Pages[kv / view.PageTokens]) + place.Layout->Values;
 }

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace KvChat.Kernels.Cpu.Attention;
 
 /// <summary>
@@ -67,6 +69,21 @@ internal unsafe interface ISimd<TVector>
 
     /// <summary><see cref="Count"/> halves that follow each other, times 2^-112.</summary>
     static abstract TVector Widen(ushort* source);
+
+    /// <summary>Lower of <see cref="Count"/> pairs of BF16.</summary>
+    static abstract TVector BrainLower(uint* pairs);
+
+    /// <summary>Upper of <see cref="Count"/> pairs of BF16.</summary>
+    static abstract TVector BrainUpper(uint* pairs);
+
+    /// <summary><see cref="Count"/> BF16 that follow each other.</summary>
+    static abstract TVector Brain(ushort* source);
+
+    /// <summary>Reads <see cref="Count"/> bytes into the lower end of a register.</summary>
+    static abstract Vector128<byte> LoadBytes(byte* source);
+
+    /// <summary>The lower <see cref="Count"/> signed bytes as numbers.</summary>
+    static abstract TVector FromBytes(Vector128<sbyte> bytes);
 
     /// <summary>Halves nearest to the numbers in the lower 16 bits of each lane; see <see cref="HalfBits.Narrow"/>.</summary>
     static abstract TVector Narrow(TVector value);

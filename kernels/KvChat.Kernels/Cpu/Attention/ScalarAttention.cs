@@ -10,20 +10,20 @@ internal static unsafe class ScalarAttention
     {
         for (int row = item->FirstRow; row < item->EndRow; row++)
         {
-            int low = job->FirstVisible(item, row);
             for (int member = 0; member < job->Group; member++)
             {
-                float* query = scratch->Queries;
-                ScaleQuery(job, item, job->QueryOf(item, row) + (member * job->HeadDim), query);
                 int index = ((row - item->FirstRow) * job->Group) + member;
                 SoftmaxRecord.Clear(scratch->Records, job->HeadDim);
                 for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
                 {
                     float* record = item->Partials == null ? scratch->TileRecords
                         : item->Partials + ((((long)index * item->PartialSegments) + segment - item->PartialFirst) * job->RecordSize);
-                    AttendSegment(job, item, scratch, row, low, segment, record);
-                    if (item->Partials == null)
-                        SoftmaxRecord.Merge(scratch->Records, record, job->HeadDim);
+                    SegmentPlace place = job->Place(item, segment);
+                    AttendSegment(job, item, scratch, place, row, member, record);
+                    if (item->Partials != null)
+                        continue;
+                    job->Cross(item, place, scratch->Records);
+                    SoftmaxRecord.Merge(scratch->Records, record, job->HeadDim);
                 }
 
                 if (item->Partials == null)
@@ -42,7 +42,11 @@ internal static unsafe class ScalarAttention
             {
                 SoftmaxRecord.Clear(scratch->Records, job->HeadDim);
                 for (int i = 0; i < item->PartialSegments; i++, record += job->RecordSize)
+                {
+                    job->Cross(item, job->Place(item, item->PartialFirst + i), scratch->Records);
                     SoftmaxRecord.Merge(scratch->Records, record, job->HeadDim);
+                }
+
                 Finish(job, item, scratch->Records, row, member);
             }
         }
@@ -53,104 +57,95 @@ internal static unsafe class ScalarAttention
     {
         for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
         {
+            SegmentPlace place = job->Place(item, segment);
             for (int row = item->FirstRow; row < item->EndRow; row++)
             {
-                int low = job->FirstVisible(item, row);
+                int first = job->FirstVisible(item, row, place.IsLow);
+                if (!place.Range(row, first, out int from, out int to))
+                    continue;
                 new Span<float>(scratch->GroupSums, AttentionSizes.Segment).Clear();
                 for (int member = 0; member < job->Group; member++)
-                {
-                    ScaleQuery(job, item, job->QueryOf(item, row) + (member * job->HeadDim), scratch->Queries);
-                    ObserveSegment(job, item, scratch, row, low, segment, member);
-                }
-
+                    ObserveSegment(job, item, scratch, place, row, from, to, member);
                 if (item->Sums == null)
-                    AddScores(job, item, scratch->GroupSums, row, low, segment);
+                    AddScores(job, place, scratch->GroupSums, from, to);
             }
         }
     }
 
-    /// <summary>Adds a row's sums over its group to the scores of the KVs that it sees in a segment.</summary>
-    public static void AddScores(AttentionJob* job, AttentionItem* item, float* sums, int row, int low, int segment)
+    /// <summary>Adds a row's sums over its group to the scores of the KVs from..to-1 of a segment.</summary>
+    public static void AddScores(AttentionJob* job, in SegmentPlace place, float* sums, int from, int to)
     {
-        Range(job, item, row, low, segment, out int from, out int to);
-        HeadView* head = job->HeadOf(item);
-        int slots = job->Pages.Slots(job->Sequences[item->Sequence].Format);
-        for (int kv = from; kv < to; kv++)
-            job->Pages.Scores(head->Pages[kv / slots])[kv % slots] += sums[kv % AttentionSizes.Segment];
+        int slots = place.Layout->Slots;
+        for (int kv = from; kv < to;)
+        {
+            float* scores = (float*)(job->Pages.Page(place.Page(kv / slots)) + place.Layout->Scores);
+            for (int slot = kv % slots; slot < slots && kv < to; slot++, kv++)
+                scores[slot] += sums[kv];
+        }
     }
 
     /// <summary>Result of a row and query head.</summary>
     public static void Finish(AttentionJob* job, AttentionItem* item, float* record, int row, int member)
     {
         float* statistics = job->Statistics == null ? null : job->StatisticsOf(item, row) + (2 * member);
+        if (job->HighLayout(item)->RotatesValues)
+            Hadamard.Undo(record + AttentionSizes.RecordHeader, job->HeadDim);
         SoftmaxRecord.Finish(record, job->OutputOf(item, row) + (member * job->HeadDim), job->HeadDim, statistics);
     }
 
-    private static void Range(AttentionJob* job, AttentionItem* item, int row, int low, int segment, out int from, out int to)
-    {
-        from = Math.Max(low, segment * AttentionSizes.Segment);
-        to = Math.Min(job->HeadOf(item)->Length + row + 1, (segment + 1) * AttentionSizes.Segment);
-    }
-
-    private static void ScaleQuery(AttentionJob* job, AttentionItem* item, float* source, float* query)
-    {
-        float factor = job->QueryFactor(item);
-        for (int i = 0; i < job->HeadDim; i++)
-            query[i] = source[i] * factor;
-    }
-
-    private static void AttendSegment(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int row, int low, int segment, float* record)
+    private static void AttendSegment(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int row, int member, float* record)
     {
         SoftmaxRecord.Clear(record, job->HeadDim);
-        Range(job, item, row, low, segment, out int from, out int to);
-        if (from >= to)
+        if (!place.Range(row, job->FirstVisible(item, row, place.IsLow), out int from, out int to))
             return;
-        Probabilities(job, item, scratch, from, to, record);
-        KvFormat format = job->Sequences[item->Sequence].Format;
-        HeadView* head = job->HeadOf(item);
-        int slots = job->Pages.Slots(format);
-        float* output = record + AttentionSizes.RecordHeader;
+        Probabilities(job, item, scratch, place, row, member, from, to, record);
+        PageLayout* layout = place.Layout;
+        float* output = record + AttentionSizes.RecordHeader, lanes = scratch->Lanes;
+        new Span<float>(lanes, LaneCount).Clear();
         for (int kv = from; kv < to; kv++)
         {
-            byte* values = job->Pages.Values(head->Pages[kv / slots]);
-            int start = kv % slots * job->HeadDim;
-            float probability = scratch->Logits[kv % AttentionSizes.Segment];
-            if (format != KvFormat.F32)
-                probability *= HalfBits.WideningFactor;
-            for (int i = 0; i < job->HeadDim; i++)
+            byte* page = job->Pages.Page(place.Page(kv / layout->Slots));
+            int slot = kv % layout->Slots;
+            float probability = scratch->Logits[kv] * AttentionJob.ValueFactor(layout);
+            if (layout->HasScales)
             {
-                float value = format == KvFormat.F32 ? ((float*)values)[start + i] : HalfBits.WidenScaled(((ushort*)values)[start + i]);
-                output[i] = MathF.FusedMultiplyAdd(probability, value, output[i]);
+                lanes[kv % LaneCount] = MathF.FusedMultiplyAdd(probability, SegmentScales.Read(layout, page, 3, slot), lanes[kv % LaneCount]);
+                probability *= SegmentScales.Read(layout, page, 2, slot);
             }
+
+            for (int i = 0; i < job->HeadDim; i++)
+                output[i] = MathF.FusedMultiplyAdd(probability, KvCodec.ValueCode(layout, page, slot, i), output[i]);
         }
+
+        if (!layout->HasScales)
+            return;
+        float zero = ScalarMath.SumLanes(lanes);
+        for (int i = 0; i < job->HeadDim; i++)
+            output[i] += zero;
     }
 
-    private static void ObserveSegment(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int row, int low, int segment, int member)
+    private static void ObserveSegment(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int row, int from, int to, int member)
     {
-        Range(job, item, row, low, segment, out int from, out int to);
-        if (from >= to)
-            return;
         float* record = scratch->TileRecords;
-        Probabilities(job, item, scratch, from, to, record);
+        Probabilities(job, item, scratch, place, row, member, from, to, record);
         float weight = SoftmaxRecord.SegmentWeight(record[0], job->StatisticsOf(item, row) + (2 * member));
         bool squared = job->Sequences[item->Sequence].Squared;
-        float* sums = item->Sums == null ? scratch->GroupSums : item->Sums + ((long)member * item->SumStride) + (segment * AttentionSizes.Segment);
+        float* sums = item->Sums == null ? scratch->GroupSums : item->Sums + ((long)member * item->SumStride) + place.Sums;
         for (int kv = from; kv < to; kv++)
         {
-            int slot = kv % AttentionSizes.Segment;
-            float attention = scratch->Logits[slot] * weight;
-            sums[slot] = squared ? MathF.FusedMultiplyAdd(attention, attention, sums[slot]) : sums[slot] + attention;
+            float attention = scratch->Logits[kv] * weight;
+            sums[kv] = squared ? MathF.FusedMultiplyAdd(attention, attention, sums[kv]) : sums[kv] + attention;
         }
     }
 
     // Logits of the KVs from..to-1 of a segment, then exp(logit - maximum); record gets the maximum and the sum.
-    private static void Probabilities(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int from, int to, float* record)
+    private static void Probabilities(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int row, int member, int from, int to, float* record)
     {
-        float maximum = float.NegativeInfinity;
+        float sum = job->PrepareQuery(place.Layout, job->QueryOf(item, row) + (member * job->HeadDim), scratch->Queries), maximum = float.NegativeInfinity;
         for (int kv = from; kv < to; kv++)
         {
-            float logit = Logit(job, item, scratch->Queries, kv);
-            scratch->Logits[kv % AttentionSizes.Segment] = logit;
+            float logit = Logit(job, place, scratch->Queries, sum, kv);
+            scratch->Logits[kv] = logit;
             maximum = logit > maximum ? logit : maximum;
         }
 
@@ -159,7 +154,7 @@ internal static unsafe class ScalarAttention
         new Span<float>(lanes, LaneCount).Clear();
         for (int kv = from; kv < to; kv++)
         {
-            ref float entry = ref scratch->Logits[kv % AttentionSizes.Segment];
+            ref float entry = ref scratch->Logits[kv];
             entry = ScalarMath.Exp(entry - subtrahend);
             lanes[kv % LaneCount] += entry;
         }
@@ -168,23 +163,20 @@ internal static unsafe class ScalarAttention
         record[1] = ScalarMath.SumLanes(lanes);
     }
 
-    private static float Logit(AttentionJob* job, AttentionItem* item, float* query, int kv)
+    private static float Logit(AttentionJob* job, in SegmentPlace place, float* query, float querySum, int kv)
     {
-        KvFormat format = job->Sequences[item->Sequence].Format;
-        int slots = job->Pages.Slots(format), slot = kv % slots;
-        int page = job->HeadOf(item)->Pages[kv / slots];
-        byte* keys = job->Pages.Keys(page);
+        PageLayout* layout = place.Layout;
+        int slot = kv % layout->Slots;
+        byte* page = job->Pages.Page(place.Page(kv / layout->Slots));
         float logit = 0;
         for (int i = 0; i < job->HeadDim; i++)
-        {
-            float key = format == KvFormat.F32 ? ((float*)keys)[(i * slots) + slot] : HalfBits.WidenScaled(((ushort*)keys)[job->Pages.HalfKeyIndex(slot, i)]);
-            logit = MathF.FusedMultiplyAdd(query[i], key, logit);
-        }
-
-        if (format != KvFormat.F32)
-            logit *= HalfBits.HalfFactor;
+            logit = MathF.FusedMultiplyAdd(query[i], KvCodec.KeyCode(layout, page, slot, i, job->Pages.PageTokens), logit);
+        if (layout->HasScales)
+            logit = MathF.FusedMultiplyAdd(logit, SegmentScales.Read(layout, page, 0, slot), querySum * SegmentScales.Read(layout, page, 1, slot));
+        else
+            logit *= AttentionJob.LogitFactor(layout);
         if (job->SoftCap != 0)
             logit = ScalarMath.Cap(logit, job->SoftCap);
-        return job->Pages.HasLogWeights ? logit + job->Pages.LogWeights(page)[slot] : logit;
+        return job->Pages.HasLogWeights ? logit + ((float*)(page + layout->LogWeights))[slot] : logit;
     }
 }

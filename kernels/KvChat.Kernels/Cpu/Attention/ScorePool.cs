@@ -10,19 +10,28 @@ internal static unsafe class ScorePool<TSimd, TVector>
     /// <summary>Zeros that stand before each row of sums, and at least as many behind it, so that pooling needs no borders: sums are not negative.</summary>
     public static int Margin(int width) => ((width / 2) + 15) & ~15;
 
-    /// <summary>Writes the scores of all KVs of the item's head.</summary>
+    /// <summary>Writes the scores of all KVs of the item's head; neighbours are those of the same end of its table.</summary>
     public static void Pool(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
     {
-        SequenceSlice* slice = job->Sequences + item->Sequence;
         HeadView* head = job->HeadOf(item);
-        int total = head->Length + slice->RowCount, slots = job->Pages.Slots(slice->Format);
+        if (head->LowLength > 0)
+            Pool(job, item, scratch, head->LowEnd, job->LowLayout(item), head->LowLength, item->Sums);
+        Pool(job, item, scratch, *head, job->HighLayout(item), head->Length + job->Sequences[item->Sequence].RowCount, item->Sums + job->LowSumLength(item));
+    }
+
+    private static void Pool(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in HeadView end, PageLayout* layout, int total, float* sums)
+    {
+        int slots = layout->Slots, reach = job->Sequences[item->Sequence].PoolWidth / 2;
         for (int start = 0; start < total; start += AttentionSizes.Segment)
         {
-            Chunk(item->Sums + start, item->SumStride, job->Group, slice->PoolWidth / 2, scratch->GroupSums);
-            for (int i = 0; i < AttentionSizes.Segment && start + i < total; i += slots)
+            Chunk(sums + start, item->SumStride, job->Group, reach, scratch->GroupSums);
+            int stop = Math.Min(total, start + AttentionSizes.Segment);
+            for (int kv = start; kv < stop;)
             {
-                int count = Math.Min(slots, total - start - i);
-                Unsafe.CopyBlock(job->Pages.Scores(head->Pages[(start + i) / slots]), scratch->GroupSums + i, (uint)(count * sizeof(float)));
+                int slot = kv % slots, count = Math.Min(slots - slot, stop - kv);
+                float* scores = (float*)(job->Pages.Page(end.Page(kv / slots)) + layout->Scores) + slot;
+                Unsafe.CopyBlock(scores, scratch->GroupSums + kv - start, (uint)(count * sizeof(float)));
+                kv += count;
             }
         }
     }

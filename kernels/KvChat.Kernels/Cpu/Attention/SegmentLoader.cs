@@ -9,27 +9,80 @@ internal static unsafe class SegmentLoader<TSimd, TVector>
     where TVector : unmanaged
 {
     /// <summary>Loads whole pages that hold the KVs from..to-1, counted in the segment; <paramref name="values"/> may be null.</summary>
-    public static void Load(AttentionJob* job, AttentionItem* item, int segment, int from, int to, WorkerScratch* scratch, float* values)
+    public static void Load(AttentionJob* job, in SegmentPlace place, int from, int to, WorkerScratch* scratch, float* values)
     {
         PageView view = job->Pages;
-        KvFormat format = job->Sequences[item->Sequence].Format;
-        int slots = view.Slots(format), headDim = job->HeadDim;
-        int* pages = job->HeadOf(item)->Pages + (segment * AttentionSizes.Segment / slots);
-        for (int index = from / slots; index * slots < to; index++)
+        PageLayout* layout = place.Layout;
+        int slots = layout->Slots, begin = from / slots * slots, end = begin;
+        for (int index = from / slots; end < to; index++, end += slots)
         {
-            int page = pages[index], first = index * slots;
-            float* panel = scratch->Keys + ((long)(first / AttentionSizes.Panel) * headDim * AttentionSizes.Panel) + (first % AttentionSizes.Panel);
-            if (format == KvFormat.F32)
-                CopyKeys((float*)view.Keys(page), slots, headDim, panel);
+            byte* page = view.Page(place.Page(index));
+            if (layout->HasScales)
+            {
+                CodeLoader<TSimd, TVector>.LoadKeys(layout, page, scratch->Keys + end);
+                SegmentScales.Load<TSimd, TVector>(layout, page, end, scratch->Scales);
+                if (values != null)
+                    CodeLoader<TSimd, TVector>.LoadValues(layout, page, values + ((long)end * layout->HeadDim));
+            }
             else
-                WidenKeys((uint*)view.Keys(page), slots, headDim / 2, panel);
-            if (values != null && format == KvFormat.F32)
-                Unsafe.CopyBlock(values + ((long)first * headDim), view.Values(page), (uint)view.HalfPageBytes);
-            else if (values != null)
-                WidenValues((ushort*)view.Values(page), slots * headDim, values + ((long)first * headDim));
+            {
+                LoadNumbers(layout, page, end, scratch->Keys, values);
+            }
+
             if (view.HasLogWeights)
-                Unsafe.CopyBlock(scratch->LogWeights + first, view.LogWeights(page), (uint)(slots * sizeof(float)));
+                Unsafe.CopyBlock(scratch->LogWeights + end, page + layout->LogWeights, (uint)(slots * sizeof(float)));
         }
+
+        if (layout->HasScales)
+            SegmentScales.Clear(begin, end, scratch->Scales);
+    }
+
+    private static void LoadNumbers(PageLayout* layout, byte* page, int first, float* keys, float* values)
+    {
+        int slots = layout->Slots, headDim = layout->HeadDim;
+        float* panel = keys + ((long)(first / AttentionSizes.Panel) * headDim * AttentionSizes.Panel) + (first % AttentionSizes.Panel);
+        byte* source = page + layout->Values;
+        values = values == null ? null : values + ((long)first * headDim);
+        switch (layout->Format)
+        {
+            case KvFormat.F32:
+                CopyKeys((float*)page, slots, headDim, panel);
+                if (values != null)
+                    Unsafe.CopyBlock(values, source, (uint)(slots * layout->ValueBytes));
+                break;
+            case KvFormat.F16:
+                WidenKeys((uint*)page, slots, headDim / 2, panel);
+                if (values != null)
+                    WidenValues((ushort*)source, slots * headDim, values);
+                break;
+            default:
+                WidenBrainKeys((uint*)page, slots, headDim / 2, panel);
+                if (values != null)
+                    WidenBrainValues((ushort*)source, slots * headDim, values);
+                break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WidenBrainKeys(uint* keys, int slots, int pairs, float* panel)
+    {
+        for (int slot = 0; slot < slots; slot += TSimd.Count)
+        {
+            uint* source = keys + slot;
+            float* target = panel + slot;
+            for (int i = 0; i < pairs; i++, source += slots, target += 2 * AttentionSizes.Panel)
+            {
+                TSimd.Store(target, TSimd.BrainLower(source));
+                TSimd.Store(target + AttentionSizes.Panel, TSimd.BrainUpper(source));
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WidenBrainValues(ushort* values, int count, float* target)
+    {
+        for (int i = 0; i < count; i += TSimd.Count)
+            TSimd.Store(target + i, TSimd.Brain(values + i));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace KvChat.Kernels.Cpu.Attention;
 
 /// <summary>One number at a time: what the scalar reference runs where a kernel has no order of additions to explain.</summary>
@@ -62,6 +64,21 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
 
     /// <inheritdoc/>
     public static float Widen(ushort* source) => HalfBits.WidenScaled(*source);
+
+    /// <inheritdoc/>
+    public static float BrainLower(uint* pairs) => BitConverter.UInt32BitsToSingle(*pairs << 16);
+
+    /// <inheritdoc/>
+    public static float BrainUpper(uint* pairs) => BitConverter.UInt32BitsToSingle(*pairs & 0xFFFF0000);
+
+    /// <inheritdoc/>
+    public static float Brain(ushort* source) => BitConverter.Int32BitsToSingle(*source << 16);
+
+    /// <inheritdoc/>
+    public static Vector128<byte> LoadBytes(byte* source) => Vector128.CreateScalarUnsafe(*source);
+
+    /// <inheritdoc/>
+    public static float FromBytes(Vector128<sbyte> bytes) => bytes.ToScalar();
 
     /// <inheritdoc/>
     public static float Narrow(float value) => BitConverter.Int32BitsToSingle(HalfBits.Narrow(value));

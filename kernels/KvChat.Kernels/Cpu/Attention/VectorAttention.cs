@@ -19,14 +19,17 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             return;
         }
 
-        int queries = Prepare(job, item, scratch), size = job->RecordSize;
+        int queries = PrepareRows(job, item, scratch), size = job->RecordSize;
         for (int i = 0; i < queries && item->Partials == null; i++)
             SoftmaxRecord.Clear(scratch->Records + ((long)i * size), job->HeadDim);
         for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
         {
-            Load(job, item, scratch, segment, scratch->Values);
+            SegmentPlace place = job->Place(item, segment);
+            if (segment == item->FirstSegment || place.IsBoundary)
+                PrepareQueries(job, item, scratch, place.Layout, queries);
+            Load(job, item, scratch, place, scratch->Values);
             for (int first = 0; first < queries; first += AttentionSizes.Tile)
-                AttendTile(job, item, scratch, segment, first, Math.Min(AttentionSizes.Tile, queries - first));
+                AttendTile(job, item, scratch, place, segment, first, Math.Min(AttentionSizes.Tile, queries - first));
         }
 
         if (item->Partials == null)
@@ -43,7 +46,11 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             {
                 SoftmaxRecord.Clear(scratch->Records, job->HeadDim);
                 for (int i = 0; i < item->PartialSegments; i++, record += job->RecordSize)
+                {
+                    job->Cross(item, job->Place(item, item->PartialFirst + i), scratch->Records);
                     Merge(scratch->Records, record, job->HeadDim);
+                }
+
                 ScalarAttention.Finish(job, item, scratch->Records, row, member);
             }
         }
@@ -63,12 +70,15 @@ internal static unsafe class VectorAttention<TSimd, TVector>
         for (; part.FirstRow < item->EndRow; part.FirstRow += job->BlockRows)
         {
             part.EndRow = Math.Min(part.FirstRow + job->BlockRows, item->EndRow);
-            int queries = Prepare(job, &part, scratch);
+            int queries = PrepareRows(job, &part, scratch);
             for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
             {
-                Load(job, &part, scratch, segment, null);
+                SegmentPlace place = job->Place(item, segment);
+                if (segment == item->FirstSegment || place.IsBoundary)
+                    PrepareQueries(job, &part, scratch, place.Layout, queries);
+                Load(job, &part, scratch, place, null);
                 for (int first = 0; first < queries; first += AttentionSizes.Tile)
-                    ObserveTile(job, &part, scratch, segment, first, Math.Min(AttentionSizes.Tile, queries - first));
+                    ObserveTile(job, &part, scratch, place, first, Math.Min(AttentionSizes.Tile, queries - first));
             }
         }
     }
@@ -88,12 +98,22 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             a[i] = MathF.FusedMultiplyAdd(a[i], keep, b[i] * add);
     }
 
-    // Scaled queries by tiles, coordinates outermost; first visible KVs of the rows.
-    private static int Prepare(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
+    // First visible KVs of the rows; returns the number of queries.
+    private static int PrepareRows(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
     {
+        bool hasLow = job->HeadOf(item)->LowLength > 0;
         for (int row = item->FirstRow; row < item->EndRow; row++)
-            scratch->Lows[row - item->FirstRow] = job->FirstVisible(item, row);
-        int queries = (item->EndRow - item->FirstRow) * job->Group;
+        {
+            scratch->Lows[row - item->FirstRow] = job->FirstVisible(item, row, isLow: false);
+            scratch->LowEndLows[row - item->FirstRow] = hasLow ? job->FirstVisible(item, row, isLow: true) : 0;
+        }
+
+        return (item->EndRow - item->FirstRow) * job->Group;
+    }
+
+    // Scaled queries by tiles, coordinates outermost.
+    private static void PrepareQueries(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, PageLayout* layout, int queries)
+    {
         float** sources = stackalloc float*[AttentionSizes.Tile];
         for (int first = 0; first < queries; first += AttentionSizes.Tile)
         {
@@ -102,12 +122,15 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             {
                 int query = Math.Min(first + i, queries - 1);
                 sources[i] = job->QueryOf(item, item->FirstRow + (query / job->Group)) + (query % job->Group * job->HeadDim);
+                if (!layout->HasScales)
+                    continue;
+                float* prepared = scratch->Prepared + (i * job->HeadDim);
+                scratch->QuerySums[first + i] = job->PrepareQuery(layout, sources[i], prepared);
+                sources[i] = prepared;
             }
 
-            Interleave(sources, job->QueryFactor(item), job->HeadDim, scratch->Queries + ((long)first * job->HeadDim));
+            Interleave(sources, layout->HasScales ? 1 : job->QueryFactor(layout), job->HeadDim, scratch->Queries + ((long)first * job->HeadDim));
         }
-
-        return queries;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -125,26 +148,21 @@ internal static unsafe class VectorAttention<TSimd, TVector>
         }
     }
 
-    private static void Load(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, float* values)
+    private static void Load(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, float* values)
     {
-        int start = segment * AttentionSizes.Segment;
-        int from = Math.Max(scratch->Lows[0] - start, 0), to = Math.Min(job->HeadOf(item)->Length + item->EndRow - start, AttentionSizes.Segment);
-        if (from < to)
-            SegmentLoader<TSimd, TVector>.Load(job, item, segment, from, to, scratch, values);
+        // The first row sees the earliest KVs, the last one the latest.
+        int first = (place.IsLow ? scratch->LowEndLows : scratch->Lows)[0];
+        if (place.Range(item->EndRow - 1, first, out int from, out int to))
+            SegmentLoader<TSimd, TVector>.Load(job, place, from, to, scratch, values);
     }
 
     // What a row sees of a segment, counted in the segment.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool Range(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int row, out int low, out int high)
-    {
-        int start = segment * AttentionSizes.Segment;
-        low = Math.Max(scratch->Lows[row - item->FirstRow] - start, 0);
-        high = Math.Min(job->HeadOf(item)->Length + row + 1 - start, AttentionSizes.Segment);
-        return low < high;
-    }
+    private static bool Range(AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int row, out int low, out int high) =>
+        place.Range(row, (place.IsLow ? scratch->LowEndLows : scratch->Lows)[row - item->FirstRow], out low, out high);
 
-    // Logits of a tile over what any of its queries sees. False if that is nothing; common is what all see that see anything.
-    private static bool TileLogits(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int first, int count, out int commonLow, out int commonHigh)
+    // Dot products of a tile over what any of its queries sees. False if that is nothing; common is what all see that see anything.
+    private static bool TileLogits(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int first, int count, out int commonLow, out int commonHigh)
     {
         int low = AttentionSizes.Segment, high = 0;
         commonLow = 0;
@@ -152,7 +170,7 @@ internal static unsafe class VectorAttention<TSimd, TVector>
         int lastRow = item->FirstRow + ((first + count - 1) / job->Group);
         for (int row = item->FirstRow + (first / job->Group); row <= lastRow; row++)
         {
-            if (!Range(job, item, scratch, segment, row, out int from, out int to))
+            if (!Range(item, scratch, place, row, out int from, out int to))
                 continue;
             low = Math.Min(low, from);
             high = Math.Max(high, to);
@@ -160,63 +178,84 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             commonHigh = Math.Min(commonHigh, to);
         }
 
+        bool codes = place.Layout->HasScales;
         float* queries = scratch->Queries + ((long)first * job->HeadDim);
-        for (int panel = low / AttentionSizes.Panel; panel * AttentionSizes.Panel < high; panel++)
+        for (int panel = low / AttentionSizes.Panel * AttentionSizes.Panel; panel < high; panel += AttentionSizes.Panel)
         {
-            float* keys = scratch->Keys + ((long)panel * job->HeadDim * AttentionSizes.Panel);
-            AttentionTiles<TSimd, TVector>.Logits6(queries, keys, job->HeadDim, scratch->Logits + (panel * AttentionSizes.Panel));
+            float* keys = scratch->Keys + (codes ? panel : (long)panel * job->HeadDim);
+            AttentionTiles<TSimd, TVector>.Logits6(queries, keys, codes ? AttentionSizes.CodeStride : AttentionSizes.Panel, job->HeadDim, scratch->Logits + panel);
         }
 
         return low < high;
     }
 
-    private static void AttendTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int first, int count)
+    private static void AttendTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int segment, int first, int count)
     {
         int size = job->RecordSize;
         float* records = scratch->TileRecords;
         for (int i = 0; i < count; i++)
             SoftmaxRecord.Clear(records + (i * size), job->HeadDim);
-        if (TileLogits(job, item, scratch, segment, first, count, out int commonLow, out int commonHigh))
-        {
-            float valueFactor = job->ValueFactor(item);
-            bool shared = commonLow < commonHigh;
-            for (int i = 0; i < count; i++)
-            {
-                if (!Softmax(job, item, scratch, segment, first + i, i, valueFactor, out int low, out int high))
-                    continue;
-
-                // Additions run in the order of the KVs: first what others do not see because of the sliding window, ...
-                Weigh(job, scratch, i, low, shared ? commonLow : high);
-            }
-
-            // ... then what all see, ...
-            if (shared)
-                AttentionTiles<TSimd, TVector>.Weigh6(scratch->Logits, scratch->Values, commonLow, commonHigh, job->HeadDim, records + AttentionSizes.RecordHeader, size);
-
-            // ... then what rows before do not see.
-            for (int i = 0; i < count && shared; i++)
-            {
-                if (Range(job, item, scratch, segment, item->FirstRow + ((first + i) / job->Group), out _, out int high))
-                    Weigh(job, scratch, i, commonHigh, high);
-            }
-        }
-
+        if (TileLogits(job, item, scratch, place, first, count, out int commonLow, out int commonHigh))
+            WeighTile(job, item, scratch, place, first, count, commonLow, commonHigh);
         for (int i = 0; i < count; i++)
         {
             if (item->Partials == null)
-                Merge(scratch->Records + ((long)(first + i) * size), records + (i * size), job->HeadDim);
+            {
+                float* record = scratch->Records + ((long)(first + i) * size);
+                job->Cross(item, place, record);
+                Merge(record, records + (i * size), job->HeadDim);
+            }
             else
+            {
                 Unsafe.CopyBlock(item->Partials + ((((long)(first + i) * item->PartialSegments) + segment - item->PartialFirst) * size), records + (i * size), (uint)(size * sizeof(float)));
+            }
         }
     }
 
-    private static bool Softmax(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int query, int place, float valueFactor, out int low, out int high)
+    private static void WeighTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int first, int count, int commonLow, int commonHigh)
     {
-        if (!Range(job, item, scratch, segment, item->FirstRow + (query / job->Group), out low, out high))
+        int size = job->RecordSize;
+        float* records = scratch->TileRecords;
+        float valueFactor = AttentionJob.ValueFactor(place.Layout);
+        bool shared = commonLow < commonHigh;
+        float* zeros = stackalloc float[AttentionSizes.Tile];
+        for (int i = 0; i < count; i++)
+        {
+            zeros[i] = 0;
+            if (!Softmax(job, item, scratch, place, first + i, i, valueFactor, out int low, out int high))
+                continue;
+            if (place.Layout->HasScales)
+                zeros[i] = SegmentScales.ScaleProbabilities<TSimd, TVector>(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, scratch->Lanes, scratch->Scales);
+
+            // Additions run in the order of the KVs: first what others do not see because of the sliding window, ...
+            Weigh(job, scratch, i, low, shared ? commonLow : high);
+        }
+
+        // ... then what all see, ...
+        if (shared)
+            AttentionTiles<TSimd, TVector>.Weigh6(scratch->Logits, scratch->Values, commonLow, commonHigh, job->HeadDim, records + AttentionSizes.RecordHeader, size);
+
+        // ... then what rows before do not see, and the zeros of codes.
+        for (int i = 0; i < count; i++)
+        {
+            if (!Range(item, scratch, place, item->FirstRow + ((first + i) / job->Group), out _, out int high))
+                continue;
+            if (shared)
+                Weigh(job, scratch, i, commonHigh, high);
+            if (place.Layout->HasScales)
+                SegmentScales.AddZero<TSimd, TVector>(records + (i * size), zeros[i], job->HeadDim);
+        }
+    }
+
+    private static bool Softmax(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int query, int index, float valueFactor, out int low, out int high)
+    {
+        if (!Range(item, scratch, place, item->FirstRow + (query / job->Group), out low, out high))
             return false;
         float* logWeights = job->Pages.HasLogWeights ? scratch->LogWeights : null;
-        float* record = scratch->TileRecords + (place * job->RecordSize);
-        SegmentSoftmax<TSimd, TVector>.Run(scratch->Logits + (place * AttentionSizes.LogitStride), low, high, job->LogitFactor(item), job->SoftCap, logWeights, valueFactor, scratch->Lanes, record);
+        float* record = scratch->TileRecords + (index * job->RecordSize), logits = scratch->Logits + (index * AttentionSizes.LogitStride);
+        if (place.Layout->HasScales)
+            SegmentScales.FinishLogits<TSimd, TVector>(logits, low, high, scratch->QuerySums[query], scratch->Scales);
+        SegmentSoftmax<TSimd, TVector>.Run(logits, low, high, AttentionJob.LogitFactor(place.Layout), job->SoftCap, logWeights, valueFactor, scratch->Lanes, record);
         return true;
     }
 
@@ -235,23 +274,38 @@ internal static unsafe class VectorAttention<TSimd, TVector>
         }
     }
 
-    private static void ObserveTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int first, int count)
+    private static void ObserveTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int first, int count)
     {
-        bool squared = job->Sequences[item->Sequence].Squared, any = TileLogits(job, item, scratch, segment, first, count, out _, out _);
+        bool squared = job->Sequences[item->Sequence].Squared, any = TileLogits(job, item, scratch, place, first, count, out _, out _);
         for (int i = 0; i < count; i++)
         {
             int row = item->FirstRow + ((first + i) / job->Group), member = (first + i) % job->Group;
             if (member == 0 && item->Sums == null)
                 new Span<float>(scratch->GroupSums, AttentionSizes.Segment).Clear();
-            if (any && Softmax(job, item, scratch, segment, first + i, i, 1, out int low, out int high))
+            if (any && Softmax(job, item, scratch, place, first + i, i, 1, out int low, out int high))
             {
                 float weight = SoftmaxRecord.SegmentWeight(scratch->TileRecords[i * job->RecordSize], job->StatisticsOf(item, row) + (2 * member));
-                float* sums = item->Sums == null ? scratch->GroupSums : item->Sums + ((long)member * item->SumStride) + ((long)segment * AttentionSizes.Segment);
-                AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, 1, weight, squared, sums);
+                if (item->Sums == null)
+                    AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, 1, weight, squared, scratch->GroupSums);
+                else
+                    AddToWindow(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, place.Layout->SegmentKvs, weight, squared, item->Sums + ((long)member * item->SumStride) + place.Sums);
             }
 
-            if (member == job->Group - 1 && item->Sums == null)
-                ScalarAttention.AddScores(job, item, scratch->GroupSums, row, scratch->Lows[row - item->FirstRow], segment);
+            if (member == job->Group - 1 && item->Sums == null && Range(item, scratch, place, row, out int from, out int to))
+                ScalarAttention.AddScores(job, place, scratch->GroupSums, from, to);
+        }
+    }
+
+    // A segment that is no whole number of groups ends inside a group; its rest is the next segment's, which another worker may be adding to.
+    private static void AddToWindow(float* p, int low, int high, int segmentKvs, float weight, bool squared, float* sums)
+    {
+        int whole = segmentKvs & ~15;
+        if (low < Math.Min(high, whole))
+            AddSquares(p, low, Math.Min(high, whole), 1, weight, squared, sums);
+        for (int kv = Math.Max(low, whole); kv < high; kv++)
+        {
+            float attention = p[kv] * weight;
+            sums[kv] = squared ? MathF.FusedMultiplyAdd(attention, attention, sums[kv]) : sums[kv] + attention;
         }
     }
 

@@ -1,0 +1,233 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace KvChat.Kernels.Cpu.Attention;
+
+/// <summary>Keys and values to and from pages, one KV at a time, in every format. Codes are the same for all vector widths.</summary>
+/// <remarks>
+/// A number is read as <c>scale * code + zero</c>. Keys of 8 bits and values of 8 bits are signed codes around the middle of their range; keys of 4
+/// bits pick one of 16 signed levels; values of 4 and 2 bits count from the smallest number. Scale and zero are rounded to halves first and
+/// codes are chosen for them as they are, so that rounding costs nothing at the ends.
+/// </remarks>
+internal static unsafe class KvCodec
+{
+    /// <summary>Levels of plain keys of 4 bits.</summary>
+    public static readonly Vector128<sbyte> PlainLevels = Vector128.Create(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, (sbyte)7);
+
+    /// <summary>The 16 levels of Lloyd and Max for a normal distribution, times <see cref="LevelsPerDeviation"/>, to the nearest whole number.</summary>
+    public static readonly Vector128<sbyte> NormalLevels = Vector128.Create(-127, -96, -75, -58, -44, -31, -18, -6, 6, 18, 31, 44, 58, 75, 96, (sbyte)127);
+
+    private const float LevelsPerDeviation = 127 / 2.7326f;
+
+    /// <summary>Levels of a layout's keys of 4 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<sbyte> Levels(PageLayout* layout) => layout->RotatesKeys ? NormalLevels : PlainLevels;
+
+    /// <summary>Half at an index of one of a page's four arrays of scales: scale and zero of keys, scale and zero of values.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ushort* Scales(PageLayout* layout, byte* page, int array) => (ushort*)(page + layout->Scales) + (array * layout->Slots);
+
+    /// <summary>Stores a key as codes; <paramref name="key"/> is used up, <paramref name="codes"/> has room for headDim of them.</summary>
+    public static void StoreKey(PageLayout* layout, byte* page, int slot, float* key, int* codes)
+    {
+        int headDim = layout->HeadDim, slots = layout->Slots;
+        ushort scale, zero;
+        if (layout->RotatesKeys)
+        {
+            Hadamard.Rotate(key, headDim);
+            scale = PickLevels(key, headDim, codes);
+            zero = 0;
+        }
+        else
+        {
+            int bits = layout->Format.KeyBits();
+            Quantize(key, headDim, (1 << bits) - 1, 1 << (bits - 1), codes, out scale, out zero);
+        }
+
+        Scales(layout, page, 0)[slot] = scale;
+        Scales(layout, page, 1)[slot] = zero;
+        byte* target = page + layout->Keys + slot;
+        if (layout->KeyBytes == headDim)
+        {
+            for (int i = 0; i < headDim; i++, target += slots)
+                *target = (byte)(codes[i] - 128);
+        }
+        else
+        {
+            for (int i = 0; i < headDim; i += 2, target += slots)
+                *target = (byte)(codes[i] | (codes[i + 1] << 4));
+        }
+    }
+
+    /// <summary>Stores a value as codes; <paramref name="value"/> is used up.</summary>
+    public static void StoreValue(PageLayout* layout, byte* page, int slot, float* value, int* codes)
+    {
+        int headDim = layout->HeadDim, bits = layout->Format.ValueBits();
+        if (layout->RotatesValues)
+            Hadamard.Rotate(value, headDim);
+        Quantize(value, headDim, (1 << bits) - 1, bits == 8 ? 128 : 0, codes, out ushort scale, out ushort zero);
+        Scales(layout, page, 2)[slot] = scale;
+        Scales(layout, page, 3)[slot] = zero;
+        byte* target = page + layout->Values + (slot * layout->ValueBytes);
+        if (bits == 8)
+        {
+            for (int i = 0; i < headDim; i++)
+                target[i] = (byte)(codes[i] - 128);
+            return;
+        }
+
+        int parts = 8 / bits;
+        for (int block = 0; block < headDim; block += 16 * parts)
+        {
+            int width = Math.Min(16 * parts, headDim - block) / parts;
+            for (int i = 0; i < width; i++)
+            {
+                int packed = codes[block + i] | (codes[block + width + i] << bits);
+                if (parts == 4)
+                    packed |= (codes[block + (2 * width) + i] << 4) | (codes[block + (3 * width) + i] << 6);
+                target[(block / parts) + i] = (byte)packed;
+            }
+        }
+    }
+
+    /// <summary>A coordinate of a key as kernels see it: a number, times 2^-112 in F16, or the level that its code stands for.</summary>
+    public static float KeyCode(PageLayout* layout, byte* page, int slot, int dim, int pageTokens)
+    {
+        byte* keys = page + layout->Keys;
+        int pair = (2 * (((dim >> 1) * pageTokens) + slot)) + (dim & 1);
+        return layout->Format switch
+        {
+            KvFormat.F32 => ((float*)keys)[(dim * layout->Slots) + slot],
+            KvFormat.F16 => HalfBits.WidenScaled(((ushort*)keys)[pair]),
+            KvFormat.BF16 => BitConverter.Int32BitsToSingle(((ushort*)keys)[pair] << 16),
+            KvFormat.K8V8 or KvFormat.K8V4 => (sbyte)keys[(dim * layout->Slots) + slot],
+            _ => Levels(layout)[(keys[((dim >> 1) * layout->Slots) + slot] >> (4 * (dim & 1))) & 15],
+        };
+    }
+
+    /// <summary>A coordinate of a value as kernels see it.</summary>
+    public static float ValueCode(PageLayout* layout, byte* page, int slot, int dim)
+    {
+        byte* row = page + layout->Values + (slot * layout->ValueBytes);
+        switch (layout->Format)
+        {
+            case KvFormat.F32:
+                return ((float*)row)[dim];
+            case KvFormat.F16:
+                return HalfBits.WidenScaled(((ushort*)row)[dim]);
+            case KvFormat.BF16:
+                return BitConverter.Int32BitsToSingle(((ushort*)row)[dim] << 16);
+            case KvFormat.K8V8:
+                return (sbyte)row[dim];
+            default:
+                int bits = layout->Format.ValueBits();
+                PageLayout.Locate(dim, layout->HeadDim, bits, out int offset, out int shift);
+                return (row[offset] >> shift) & ((1 << bits) - 1);
+        }
+    }
+
+    /// <summary>Reads a key as fp32.</summary>
+    public static void LoadKey(PageLayout* layout, byte* page, int slot, int pageTokens, float* key)
+    {
+        float factor = layout->IsHalf ? HalfBits.WideningFactor : 1, zero = 0;
+        if (layout->HasScales)
+            (factor, zero) = (HalfBits.Widen(Scales(layout, page, 0)[slot]), HalfBits.Widen(Scales(layout, page, 1)[slot]));
+        for (int i = 0; i < layout->HeadDim; i++)
+            key[i] = MathF.FusedMultiplyAdd(KeyCode(layout, page, slot, i, pageTokens), factor, zero);
+        if (layout->RotatesKeys)
+            Hadamard.Undo(key, layout->HeadDim);
+    }
+
+    /// <summary>Reads a value as fp32.</summary>
+    public static void LoadValue(PageLayout* layout, byte* page, int slot, float* value)
+    {
+        float factor = layout->IsHalf ? HalfBits.WideningFactor : 1, zero = 0;
+        if (layout->HasScales)
+            (factor, zero) = (HalfBits.Widen(Scales(layout, page, 2)[slot]), HalfBits.Widen(Scales(layout, page, 3)[slot]));
+        for (int i = 0; i < layout->HeadDim; i++)
+            value[i] = MathF.FusedMultiplyAdd(ValueCode(layout, page, slot, i), factor, zero);
+        if (layout->RotatesValues)
+            Hadamard.Undo(value, layout->HeadDim);
+    }
+
+    /// <summary>The upper half of a single, rounded to nearest, ties to even; NaN stays NaN.</summary>
+    public static ushort ToBrain(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    // Codes 0..levels for scale * (code - offset) + zero.
+    private static void Quantize(float* x, int count, int levels, int offset, int* codes, out ushort scale, out ushort zero)
+    {
+        Vector256<float> low = Vector256.Create(float.PositiveInfinity), high = Vector256.Create(float.NegativeInfinity);
+        for (int i = 0; i < count; i += Vector256<float>.Count)
+        {
+            Vector256<float> v = Vector256.Load(x + i);
+            low = Vector256.ConditionalSelect(Vector256.LessThan(v, low), v, low);
+            high = Vector256.ConditionalSelect(Vector256.GreaterThan(v, high), v, high);
+        }
+
+        float least = float.PositiveInfinity, most = float.NegativeInfinity;
+        for (int i = 0; i < Vector256<float>.Count; i++)
+        {
+            least = low[i] < least ? low[i] : least;
+            most = high[i] > most ? high[i] : most;
+        }
+
+        least = Math.Clamp(least, -65504f, 65504f) + 0f;
+        most = Math.Clamp(most, -65504f, 65504f) + 0f;
+        scale = HalfAtLeast((most - least) / levels);
+        float step = HalfBits.Widen(scale);
+        zero = HalfBits.Narrow(least + (offset * step));
+        float inverse = step > 0 ? 1 / step : 0, start = HalfBits.Widen(zero);
+        Round(x, count, start, inverse, offset + 0.5f, levels, codes);
+    }
+
+    private static void Round(float* x, int count, float start, float inverse, float offset, int levels, int* codes)
+    {
+        Vector256<float> s = Vector256.Create(start), r = Vector256.Create(inverse), o = Vector256.Create(offset), most = Vector256.Create((float)levels);
+        for (int i = 0; i < count; i += Vector256<float>.Count)
+        {
+            Vector256<float> t = ((Vector256.Load(x + i) - s) * r) + o;
+            t = Vector256.ConditionalSelect(Vector256.GreaterThan(t, Vector256<float>.Zero), t, Vector256<float>.Zero);
+            t = Vector256.ConditionalSelect(Vector256.GreaterThan(t, most), most, t);
+            Vector256.ConvertToInt32(t).Store(codes + i);
+        }
+    }
+
+    // Nearest levels of a normal distribution of the vector's own size, then the scale that fits them best.
+    private static ushort PickLevels(float* x, int count, int* codes)
+    {
+        float squares = 0;
+        for (int i = 0; i < count; i++)
+            squares = MathF.FusedMultiplyAdd(x[i], x[i], squares);
+        float factor = squares > 0 ? LevelsPerDeviation / MathF.Sqrt(squares / count) : 0, product = 0, norm = 0;
+        for (int i = 0; i < count; i++)
+        {
+            float scaled = x[i] * factor, magnitude = MathF.Abs(scaled);
+            int level = Upper(magnitude);
+            codes[i] = scaled < 0 ? 7 - level : 8 + level;
+            float chosen = NormalLevels[codes[i]];
+            product = MathF.FusedMultiplyAdd(x[i], chosen, product);
+            norm = MathF.FusedMultiplyAdd(chosen, chosen, norm);
+        }
+
+        return HalfBits.Narrow(product / norm);
+    }
+
+    // Index of the level nearest to a magnitude, from the middle outwards.
+    private static int Upper(float magnitude)
+    {
+        int level = magnitude > 51 ? 4 : 0;
+        ReadOnlySpan<float> limits = [12, 24.5f, 37.5f, 51, 66.5f, 85.5f, 111.5f];
+        level += magnitude > limits[level + 1] ? 2 : 0;
+        return level + (magnitude > limits[level] ? 1 : 0);
+    }
+
+    private static ushort HalfAtLeast(float value)
+    {
+        ushort half = HalfBits.Narrow(value);
+        return HalfBits.Widen(half) < value && half < 0x7BFF ? (ushort)(half + 1) : half;
+    }
+}
