@@ -37,7 +37,7 @@ public sealed unsafe class AttentionWorld : IDisposable
     {
         _backend = backend;
         Layer = layer;
-        Arena = backend.CreateArena(new KvArenaShape(layer.HeadDim, layer.PageTokens, PageCount, layer.LogWeights));
+        Arena = backend.CreateArena(new KvArenaShape(layer.HeadDim, layer.PageTokens, PageCount, layer.LogWeights, layer.Rotate));
         int[] pages = [.. Enumerable.Range(0, PageCount)];
         new Random(7).Shuffle(pages);
         _free = new Queue<int>(pages);

@@ -22,7 +22,7 @@ internal static class BatchChecks
             ref readonly SequenceSlice slice = ref batch.Sequences[i];
             if (slice.FirstRow < 0 || slice.RowCount < 0 || slice.FirstRow > batch.RowCount - slice.RowCount)
                 throw new ArgumentException($"Sequence {i} has the rows {slice.FirstRow} to {(long)slice.FirstRow + slice.RowCount}, the batch {batch.RowCount}.", nameof(batch));
-            if (!Enum.IsDefined(slice.Format))
+            if (slice.Format is < KvFormat.F16 or > KvFormat.K4V2)
                 throw new ArgumentException($"{nameof(SequenceSlice.Format)} of sequence {i} is {slice.Format}, which this back end does not have; it has {KvFormats.Names}.", nameof(batch));
             CheckLowEnds(batch, i, kvHeads);
         }

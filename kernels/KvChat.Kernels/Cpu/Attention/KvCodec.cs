@@ -129,11 +129,17 @@ internal static unsafe class KvCodec
     /// <summary>Reads a key as fp32.</summary>
     public static void LoadKey(PageLayout* layout, byte* page, int slot, int pageTokens, float* key)
     {
-        float factor = layout->IsHalf ? HalfBits.WideningFactor : 1, zero = 0;
-        if (layout->HasScales)
-            (factor, zero) = (HalfBits.Widen(Scales(layout, page, 0)[slot]), HalfBits.Widen(Scales(layout, page, 1)[slot]));
+        if (!layout->HasScales)
+        {
+            // Halves are widened as they are: what is no number stays none.
+            for (int i = 0; i < layout->HeadDim; i++)
+                key[i] = layout->IsHalf ? HalfBits.Widen(((ushort*)page)[(2 * (((i >> 1) * pageTokens) + slot)) + (i & 1)]) : KeyCode(layout, page, slot, i, pageTokens);
+            return;
+        }
+
+        float scale = HalfBits.Widen(Scales(layout, page, 0)[slot]), zero = HalfBits.Widen(Scales(layout, page, 1)[slot]);
         for (int i = 0; i < layout->HeadDim; i++)
-            key[i] = MathF.FusedMultiplyAdd(KeyCode(layout, page, slot, i, pageTokens), factor, zero);
+            key[i] = MathF.FusedMultiplyAdd(KeyCode(layout, page, slot, i, pageTokens), scale, zero);
         if (layout->RotatesKeys)
             Hadamard.Undo(key, layout->HeadDim);
     }
@@ -141,11 +147,16 @@ internal static unsafe class KvCodec
     /// <summary>Reads a value as fp32.</summary>
     public static void LoadValue(PageLayout* layout, byte* page, int slot, float* value)
     {
-        float factor = layout->IsHalf ? HalfBits.WideningFactor : 1, zero = 0;
-        if (layout->HasScales)
-            (factor, zero) = (HalfBits.Widen(Scales(layout, page, 2)[slot]), HalfBits.Widen(Scales(layout, page, 3)[slot]));
+        if (!layout->HasScales)
+        {
+            for (int i = 0; i < layout->HeadDim; i++)
+                value[i] = layout->IsHalf ? HalfBits.Widen(((ushort*)(page + layout->Values))[(slot * layout->HeadDim) + i]) : ValueCode(layout, page, slot, i);
+            return;
+        }
+
+        float scale = HalfBits.Widen(Scales(layout, page, 2)[slot]), zero = HalfBits.Widen(Scales(layout, page, 3)[slot]);
         for (int i = 0; i < layout->HeadDim; i++)
-            value[i] = MathF.FusedMultiplyAdd(ValueCode(layout, page, slot, i), factor, zero);
+            value[i] = MathF.FusedMultiplyAdd(ValueCode(layout, page, slot, i), scale, zero);
         if (layout->RotatesValues)
             Hadamard.Undo(value, layout->HeadDim);
     }
