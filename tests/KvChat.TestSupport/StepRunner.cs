@@ -37,7 +37,7 @@ public sealed class StepRunner : IDisposable
         _shape = model.Configuration;
         _format = format;
         const int PageTokens = 16;
-        int perHead = (tokens / (format == KvFormat.F32 ? PageTokens / 2 : PageTokens)) + 2;
+        int perHead = (tokens / new KvArenaShape(_shape.HeadDim, PageTokens, 1).PageTokens(format)) + 2;
         _arena = model.Backend.CreateArena(new KvArenaShape(_shape.HeadDim, PageTokens, checked(sequences * _shape.TotalKvHeads * perHead)));
         _pool = new PagePool(_arena);
         _pass = new ForwardPass(model, _arena, maxRows, maxLogitRows);

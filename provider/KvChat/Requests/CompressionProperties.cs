@@ -7,6 +7,8 @@ namespace KvChat.Requests;
 /// <summary>The settings of compression as values in a property bag.</summary>
 internal static class CompressionProperties
 {
+    private static readonly (string, KvFormat)[] Formats = [.. Enum.GetValues<KvFormat>().Select(f => (f.ToString().ToLowerInvariant(), f))];
+
     private delegate KvCompression Setter(KvCompression settings, string name, object? value);
 
     private static readonly Dictionary<string, Setter> Setters = new(StringComparer.Ordinal)
@@ -24,7 +26,7 @@ internal static class CompressionProperties
         {
             Query = LooseValue.Word(n, v, ("known", CompressionQuery.Known), ("unknown", CompressionQuery.Unknown)),
         },
-        [KvOptionNames.Format] = static (s, n, v) => s with { Format = LooseValue.Word(n, v, ("f16", KvFormat.F16), ("f32", KvFormat.F32)) },
+        [KvOptionNames.Format] = static (s, n, v) => s with { Format = LooseValue.Word(n, v, Formats) },
         [KvOptionNames.ObservationWindow] = static (s, n, v) => s with { ObservationWindow = LooseValue.Integer(n, v) },
         [KvOptionNames.PoolWidth] = static (s, n, v) => s with { PoolWidth = LooseValue.IsNull(v) ? null : LooseValue.Integer(n, v) },
         [KvOptionNames.Squared] = static (s, n, v) => s with { Squared = LooseValue.Boolean(n, v) },
@@ -74,7 +76,7 @@ internal static class CompressionProperties
             properties.Remove(KvOptionNames.RetainedKvs);
         properties[KvOptionNames.Schedule] = settings.Schedule == CompressionSchedule.WhileReading ? "during" : "after";
         properties[KvOptionNames.Query] = settings.Query == CompressionQuery.Unknown ? "unknown" : "known";
-        properties[KvOptionNames.Format] = settings.Format == KvFormat.F32 ? "f32" : "f16";
+        properties[KvOptionNames.Format] = Formats.First(f => f.Item2 == settings.Format).Item1;
         properties[KvOptionNames.ObservationWindow] = settings.ObservationWindow;
         properties[KvOptionNames.PoolWidth] = settings.PoolWidth; // null is a value here: the model's own width
         properties[KvOptionNames.Squared] = settings.Squared;

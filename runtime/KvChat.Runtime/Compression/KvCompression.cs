@@ -98,7 +98,7 @@ public sealed record KvCompression
             $"at least SinkTokens + ProtectedTokens = {SinkTokens + ProtectedTokens}");
         Check.Field(Enum.IsDefined(Schedule), nameof(KvCompression), nameof(Schedule), Schedule, "a CompressionSchedule");
         Check.Field(Enum.IsDefined(Query), nameof(KvCompression), nameof(Query), Query, "a CompressionQuery");
-        Check.Field(Enum.IsDefined(Format), nameof(KvCompression), nameof(Format), Format, "a KvFormat");
+        Check.Field(Enum.IsDefined(Format), nameof(KvCompression), nameof(Format), Format, $"one of: {KvFormats.Names}");
         Check.Field(ObservationWindow is >= 1 and <= 256, nameof(KvCompression), nameof(ObservationWindow), ObservationWindow, "from 1 to 256");
         Check.Field(PoolWidth is null || (PoolWidth is >= 1 and <= 255 && PoolWidth % 2 == 1), nameof(KvCompression), nameof(PoolWidth), PoolWidth, "odd, from 1 to 255");
         Check.Field(ProtectedTokens is >= 1 and <= 4096, nameof(KvCompression), nameof(ProtectedTokens), ProtectedTokens, "from 1 to 4096");

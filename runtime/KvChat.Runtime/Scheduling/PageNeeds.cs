@@ -4,7 +4,7 @@ using KvChat.Runtime.Compression;
 namespace KvChat.Runtime.Scheduling;
 
 /// <summary>How many pages a request takes, from its settings alone: for admission, and for errors before anything is read.</summary>
-internal sealed class PageNeeds(int heads, int pageTokens)
+internal sealed class PageNeeds(int heads, KvArenaShape shape)
 {
     /// <summary>Pages of a sequence without compression.</summary>
     public long Full(long tokens, KvFormat format) => CompressionBudget.WholePages(heads, checked((int)tokens), PageTokens(format));
@@ -44,5 +44,5 @@ internal sealed class PageNeeds(int heads, int pageTokens)
         return Math.Min(Full(tokens, compression.Format), Math.Max(budget, floor));
     }
 
-    private int PageTokens(KvFormat format) => format == KvFormat.F32 ? pageTokens / 2 : pageTokens;
+    private int PageTokens(KvFormat format) => shape.PageTokens(format);
 }

@@ -1,3 +1,4 @@
+using KvChat.Kernels;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Sampling;
 
@@ -27,6 +28,7 @@ internal static class RequestChecks
     /// <exception cref="KvCapacityException">The request cannot be served even alone.</exception>
     public static int OutputTokens(GenerationRequest request, Scheduler scheduler)
     {
+        CheckFormat(request.Compression.Format, nameof(KvCompression.Format), scheduler);
         int prompt = request.Prompt.Length, room = scheduler.ContextTokens - prompt;
         int output = request.MaxOutputTokens ?? Math.Max(1, room);
         if (output > room)
@@ -46,6 +48,9 @@ internal static class RequestChecks
             $"A prompt of {prompt} tokens with an answer of up to {request.MaxOutputTokens ?? 1}; bytes of KV cache", needed, available,
             "Raise CacheBytes, retain less (RetainedRatio), compress while reading (Schedule = WhileReading), or lower MaxOutputTokens.");
     }
+
+    private static void CheckFormat(KvFormat format, string field, Scheduler scheduler) => Runtime.Check.Field(
+        scheduler.Supports(format), nameof(KvCompression), field, format, $"one that the back end has: {string.Join(", ", Enum.GetValues<KvFormat>().Where(scheduler.Supports))}");
 
     private static int Largest(int below, Func<int, bool> fits)
     {

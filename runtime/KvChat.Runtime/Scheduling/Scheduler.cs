@@ -44,7 +44,7 @@ internal sealed partial class Scheduler : IDisposable
         int pages = PageCountFor(model, options);
         _arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, options.PageTokens, pages));
         _pool = new PagePool(_arena);
-        Needs = new PageNeeds(c.TotalKvHeads, options.PageTokens);
+        Needs = new PageNeeds(c.TotalKvHeads, _arena.Shape);
         int rows = options.StepTokens + options.MaxSequences + ReadingPlan.MaxWindowRows;
         _pass = new ForwardPass(model, _arena, rows, options.MaxSequences);
         _caches = new SequenceCache[options.MaxSequences];
@@ -63,6 +63,9 @@ internal sealed partial class Scheduler : IDisposable
     public int TotalPages => _pool.PageCount;
 
     public int BytesPerPage => _pool.BytesPerPage;
+
+    /// <summary>Whether the back end has a format.</summary>
+    public bool Supports(KvFormat format) => _arena.Supports(format);
 
     public int WaitingCount => _waiting.Count;
 
@@ -165,7 +168,7 @@ internal sealed partial class Scheduler : IDisposable
     private static int PageCountFor(TransformerModel model, EngineOptions options)
     {
         TransformerConfiguration c = model.Configuration;
-        long pageBytes = options.PageTokens * ((c.HeadDim * 2L * sizeof(ushort)) + sizeof(int) + sizeof(float));
+        long pageBytes = new KvArenaShape(c.HeadDim, options.PageTokens, 1).PageImageBytes();
         long sequence = c.TotalKvHeads * (((options.ContextTokens ?? c.ContextLength) + options.PageTokens - 1L) / options.PageTokens) * pageBytes;
         long bytes = options.CacheBytes ?? Math.Min(4 * sequence, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
         long pages = bytes / pageBytes;

@@ -1,0 +1,112 @@
+using KvChat.Kernels;
+using KvChat.Kernels.Cpu;
+using KvChat.Runtime.Compression;
+using KvChat.Runtime.Scheduling;
+using KvChat.Runtime.Transformer;
+using KvChat.TestSupport;
+
+namespace KvChat.Runtime.Tests.Scheduling;
+
+/// <summary>What holds for every storage format that a request may choose.</summary>
+public sealed class FormatEngineTests : IDisposable
+{
+    private readonly CpuBackend _backend = RandomModel.Backend();
+    private readonly TransformerModel _model;
+
+    public FormatEngineTests() => _model = RandomModel.Create(_backend);
+
+    public static TheoryData<KvFormat> Formats => [.. Enum.GetValues<KvFormat>()];
+
+    public void Dispose()
+    {
+        _model.Dispose();
+        _backend.Dispose();
+    }
+
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void A_budget_larger_than_the_sequence_equals_compression_off(KvFormat format)
+    {
+        GenerationRequest off = Request(1, 200, 40, KvCompression.Off with { Format = format });
+        int[] expected = Answers(4_000_000, 64, off).Single();
+        foreach (CompressionSchedule schedule in Enum.GetValues<CompressionSchedule>())
+        {
+            KvCompression large = new() { RetainedKvs = 4096, Schedule = schedule, ChunkTokens = 64, Format = format };
+            Assert.Equal(expected, Answers(4_000_000, 512, off with { Compression = large }).Single());
+        }
+    }
+
+    [Fact]
+    public void Requests_of_all_formats_share_a_batch_and_a_pool()
+    {
+        GenerationRequest[] requests = [.. Enum.GetValues<KvFormat>().SelectMany((format, i) => (GenerationRequest[])
+        [
+            Request(i, 60 + (i * 31), 20, KvCompression.Off with { Format = format }),
+            Request(i + 20, 150, 40, new KvCompression { Format = format, RetainedRatio = 0.4, DecodeInterval = 16, ProtectedTokens = 8, ObservationWindow = 8 }),
+            Request(i + 40, 210, 10, new KvCompression { Format = format, RetainedRatio = 0.4, Schedule = CompressionSchedule.WhileReading, ChunkTokens = 64, ProtectedTokens = 8, ObservationWindow = 8 }),
+        ])];
+        List<int[]> alone = [.. requests.Select(r => Answers(4_000_000, 512, r).Single())];
+        Assert.Equal(alone, Answers(12_000_000, 64, requests));
+
+        // Preempted ones come back from host memory in their own formats.
+        Assert.Equal(alone, Answers(220_000, 64, requests));
+    }
+
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void Bytes_that_requests_report_are_those_of_the_pool(KvFormat format)
+    {
+        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 4_000_000 });
+        Session first = scheduler.Add(Request(1, 190, 20, KvCompression.Off with { Format = format }));
+        Session second = scheduler.Add(Request(2, 90, 33, new KvCompression { Format = format, RetainedRatio = 0.5, ProtectedTokens = 8, ObservationWindow = 8 }));
+        scheduler.RunAll();
+        EngineStatistics statistics = scheduler.Statistics(false);
+        long used = (long)(statistics.TotalPages - statistics.FreePages) * statistics.BytesPerPage;
+        Assert.Equal(used, first.Result().Kvs.Bytes + second.Result().Kvs.Bytes);
+        scheduler.Audit();
+        scheduler.DropHeld();
+        Assert.Equal(scheduler.Statistics(false).TotalPages, scheduler.Statistics(false).FreePages);
+    }
+
+    [Fact]
+    public void Fewer_bits_take_fewer_bytes()
+    {
+        long[] bytes = [.. ((KvFormat[])[KvFormat.F32, KvFormat.F16, KvFormat.K8V8, KvFormat.K8V4, KvFormat.K4V4, KvFormat.K4V2]).Select(format =>
+        {
+            using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 4_000_000 });
+            Session session = scheduler.Add(Request(1, 400, 8, KvCompression.Off with { Format = format }));
+            scheduler.RunAll();
+            return session.Result().Kvs.PeakBytes;
+        })];
+        Assert.Equal(bytes.OrderDescending(), bytes);
+        Assert.Equal(bytes.Length, bytes.Distinct().Count());
+    }
+
+    [Fact]
+    public void An_unknown_format_is_refused_by_name()
+    {
+        ArgumentException error = Assert.Throws<ArgumentException>(() => (KvCompression.Off with { Format = (KvFormat)77 }).Validate());
+        Assert.Contains("Format", error.Message, StringComparison.Ordinal);
+        Assert.Contains("77", error.Message, StringComparison.Ordinal);
+        Assert.Contains("K8V4", error.Message, StringComparison.Ordinal);
+    }
+
+    private List<int[]> Answers(long bytes, int stepTokens, params GenerationRequest[] requests)
+    {
+        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = bytes, StepTokens = stepTokens, HoldFinishedSequences = false });
+        Session[] sessions = [.. requests.Select(r => scheduler.Add(r))];
+        scheduler.RunAll();
+        scheduler.Audit();
+        Assert.Equal(scheduler.Statistics(false).TotalPages, scheduler.Statistics(false).FreePages);
+        return [.. sessions.Select(s => s.Answer())];
+    }
+
+    private static int[] Prompt(Random random, int length) => [.. Enumerable.Range(0, length).Select(_ => random.Next(2, 64))];
+
+    private static GenerationRequest Request(int seed, int prompt, int output, KvCompression compression) => new()
+    {
+        Prompt = Prompt(new Random(seed), prompt),
+        MaxOutputTokens = output,
+        Compression = compression,
+    };
+}
