@@ -1,0 +1,1 @@
+return await Rag.RagProgram.RunAsync(args, Console.Out, Console.Error);
