@@ -51,7 +51,7 @@ public static class KvOptionNames
     /// <summary>Whether memory pressure may compress the request further.</summary>
     public const string UnderPressure = "kv_under_pressure";
 
-    /// <summary>On a message or a content: <c>pinned</c>, <c>compressible</c> or <c>droppable</c>.</summary>
+    /// <summary>On a message or a content: <c>pinned</c>, <c>preferred</c>, <c>compressible</c> or <c>droppable</c>.</summary>
     public const string Retention = "kv_retention";
 
     /// <summary>Keeps tokens at least this share as probable as the best one, from 0 to 1.</summary>

@@ -4,7 +4,7 @@ using KvChat.Runtime.Text;
 namespace KvChat.Prompts;
 
 /// <summary>
-/// Says what each stretch of an encoded prompt is and what may happen to it. System prompt, tools and question are pinned, with what the template wrote next
+/// Says what each stretch of an encoded prompt is and what may happen to it. System prompt, tools and question are preferred, with what the template wrote next
 /// to them; everything else is compressible, unless the caller said otherwise. A newest message that is longer than <see cref="QuestionTokens"/> holds
 /// more than a question: its last piece is the question and the others are documents, and of a long last piece the part behind
 /// the last blank line (or else line break) is the question, at most <see cref="QuestionTokens"/> tokens of it.
@@ -33,7 +33,7 @@ internal static class SpanBuilder
                 AddTail(spans, stretch, QuestionStart(text, encoded, stretch), pieces[stretch.Origin - 1].Retention);
         }
 
-        PinTemplate(spans);
+        KeepTemplate(spans);
         return [.. spans];
     }
 
@@ -97,19 +97,23 @@ internal static class SpanBuilder
 
     private static PromptSpan Span(Stretch stretch, PromptSpanKind kind, KvRetention? retention) => new(
         kind, stretch.Start, stretch.Length,
-        retention ?? (kind is PromptSpanKind.System or PromptSpanKind.Tools or PromptSpanKind.Question ? KvRetention.Pinned : KvRetention.Compressible));
+        retention ?? (kind is PromptSpanKind.System or PromptSpanKind.Tools or PromptSpanKind.Question ? KvRetention.Preferred : KvRetention.Compressible));
 
-    /// <summary>Pins what the template wrote at either end of the prompt and next to what is pinned.</summary>
-    private static void PinTemplate(List<PromptSpan> spans)
+    /// <summary>Gives what the template wrote at either end of the prompt, and next to what is kept, the same retention.</summary>
+    private static void KeepTemplate(List<PromptSpan> spans)
     {
         for (int i = 0; i < spans.Count; i++)
         {
+            if (spans[i].Kind != PromptSpanKind.Template)
+                continue;
             bool atEnd = i == 0 || i == spans.Count - 1;
-            if (spans[i].Kind == PromptSpanKind.Template && (atEnd || IsPinned(spans[i - 1]) || IsPinned(spans[i + 1])))
-                spans[i] = spans[i] with { Retention = KvRetention.Pinned };
+            bool isPinned = (i > 0 && Has(spans[i - 1], KvRetention.Pinned)) || (i < spans.Count - 1 && Has(spans[i + 1], KvRetention.Pinned));
+            bool isPreferred = atEnd || Has(spans[i - 1], KvRetention.Preferred) || Has(spans[i + 1], KvRetention.Preferred);
+            if (isPinned || isPreferred)
+                spans[i] = spans[i] with { Retention = isPinned ? KvRetention.Pinned : KvRetention.Preferred };
         }
 
-        static bool IsPinned(PromptSpan span) => span.Kind != PromptSpanKind.Template && span.Retention == KvRetention.Pinned;
+        static bool Has(PromptSpan span, KvRetention retention) => span.Kind != PromptSpanKind.Template && span.Retention == retention;
     }
 
     private readonly record struct Stretch(int Origin, int Start, int Length)

@@ -10,6 +10,7 @@ internal static class RetentionProperty
     {
         KvRetention.Compressible => "compressible",
         KvRetention.Pinned => "pinned",
+        KvRetention.Preferred => "preferred",
         KvRetention.Droppable => "droppable",
         _ => throw new ArgumentOutOfRangeException(nameof(retention), retention, "Not a KvRetention."),
     };
@@ -21,6 +22,6 @@ internal static class RetentionProperty
         if (properties is null || !properties.TryGetValue(KvOptionNames.Retention, out object? value) || LooseValue.IsNull(value))
             return null;
         return LooseValue.Word(
-            KvOptionNames.Retention, value, ("pinned", KvRetention.Pinned), ("compressible", KvRetention.Compressible), ("droppable", KvRetention.Droppable));
+            KvOptionNames.Retention, value, ("pinned", KvRetention.Pinned), ("preferred", KvRetention.Preferred), ("compressible", KvRetention.Compressible), ("droppable", KvRetention.Droppable));
     }
 }

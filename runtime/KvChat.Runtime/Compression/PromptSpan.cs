@@ -31,6 +31,12 @@ public enum KvRetention
     /// <summary>Never evicted.</summary>
     Pinned,
 
+    /// <summary>
+    /// Not evicted while all such KVs take at most half of what the sequence may keep; beyond that compressed like any other, because a budget spent on the frame of a
+    /// prompt leaves nothing for what the question is about.
+    /// </summary>
+    Preferred,
+
     /// <summary>Evicted before anything else.</summary>
     Droppable,
 }

@@ -35,14 +35,20 @@ public sealed class ReadingPlan
         (int questionStart, int questionEnd) = Question(spans, promptLength);
         _observedEnd = compression.Query == CompressionQuery.Known ? promptLength : Math.Max(questionStart, start);
         int window = compression.ObservationWindow;
-        int first = compression.Query == CompressionQuery.Known
-            ? Math.Max(questionEnd - window, promptLength - window - MaxTail)
-            : questionStart - window;
+        int first = compression.Query == CompressionQuery.Known ? Math.Max(questionEnd - window, promptLength - window - MaxTail) : questionStart - window;
+        if (compression.Query == CompressionQuery.Known && questionStart < questionEnd)
+            first = Math.Max(first, Math.Min(questionStart, promptLength - Math.Min(window, LeastWindow)));
         _windowStart = Math.Clamp(first, Math.Min(start, _observedEnd), _observedEnd);
     }
 
     /// <summary>Most tokens behind the question that still belong to the observation window: what a template writes there.</summary>
     public const int MaxTail = 64;
+
+    /// <summary>
+    /// A window reaches back to the start of the question and no further: text before it attends to its own neighbours, and its votes cost the answer KVs. Yet it has so
+    /// many tokens at least.
+    /// </summary>
+    public const int LeastWindow = 8;
 
     /// <summary>Most rows that one observation takes.</summary>
     public const int MaxWindowRows = 256 + MaxTail;

@@ -49,7 +49,7 @@ public sealed class SequenceCompressor
         if (!settings.IsOff && pagesBefore > allowed)
         {
             CompressionPolicy policy = CompressionPolicies.Get(settings.Policy);
-            int floor = ReadScores(cache, policy.Scorer, settings, spans, history);
+            int floor = ReadScores(cache, policy.Scorer, settings, spans, history, PrefersAny(spans) && HasRoom(settings, spans, (long)allowed * pageTokens / heads));
             allowed = Math.Max(allowed, floor);
             if (pagesBefore > allowed)
                 done = TryEvict(cache, AllocatorOf(policy), allowed, settings.SinkTokens + settings.ProtectedTokens);
@@ -68,7 +68,7 @@ public sealed class SequenceCompressor
     }
 
     /// <summary>Reads and marks the scores of all heads; returns the pages that they keep in any case.</summary>
-    private int ReadScores(SequenceCache cache, IKvScorer scorer, KvCompression settings, IReadOnlyList<PromptSpan> spans, ScoreHistory history)
+    private int ReadScores(SequenceCache cache, IKvScorer scorer, KvCompression settings, IReadOnlyList<PromptSpan> spans, ScoreHistory history, bool keepsPreferred)
     {
         int total = checked((int)cache.KvCount), heads = cache.KeptPerHead.Count;
         ScoreOrder.Room(ref _scores, total);
@@ -89,6 +89,8 @@ public sealed class SequenceCompressor
                 if (divide)
                     Divide(scores, positions, history);
                 Mark(scores, positions, spans, KvRetention.Droppable, float.NegativeInfinity);
+                if (keepsPreferred)
+                    Mark(scores, positions, spans, KvRetention.Preferred, float.PositiveInfinity);
                 Mark(scores, positions, spans, KvRetention.Pinned, float.PositiveInfinity);
             }
 
@@ -111,6 +113,26 @@ public sealed class SequenceCompressor
         }
 
         return false;
+    }
+
+    private static bool PrefersAny(IReadOnlyList<PromptSpan> spans)
+    {
+        for (int i = 0; i < spans.Count; i++)
+        {
+            if (spans[i].Retention == KvRetention.Preferred)
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether what is preferred, beside sinks and protected window, takes at most half of a head's budget.</summary>
+    private static bool HasRoom(KvCompression settings, IReadOnlyList<PromptSpan> spans, long kvsPerHead)
+    {
+        long preferred = 0;
+        for (int i = 0; i < spans.Count; i++)
+            preferred += spans[i].Retention == KvRetention.Preferred ? spans[i].Length : 0;
+        return preferred * 2 <= kvsPerHead;
     }
 
     private bool TryEvict(SequenceCache cache, IBudgetAllocator allocator, int allowedPages, int floorKvs)

@@ -21,6 +21,17 @@ public sealed class ReadingPlanTests
         Assert.Equal(new CompressionStop(100, 87, 13, false), plan.NextStop(0));
     }
 
+    [Theory]
+    [InlineData(60, 90, 60)] // 30 tokens of question: all of them, and the ten behind
+    [InlineData(85, 90, 85)]
+    [InlineData(97, 98, 92)] // one word: eight tokens all the same
+    [InlineData(20, 90, 58)] // longer than the window: its end
+    public void The_window_reaches_back_to_the_start_of_the_question_and_no_further(int start, int end, int expected)
+    {
+        var plan = new ReadingPlan(s_known with { ObservationWindow = 32 }, [new(PromptSpanKind.Question, start, end - start, KvRetention.Preferred)], 100, 0);
+        Assert.Equal(new CompressionStop(100, expected, 100 - expected, false), plan.NextStop(0));
+    }
+
     [Fact]
     public void While_reading_the_end_of_the_prompt_follows_every_chunk_as_a_suffix()
     {

@@ -58,6 +58,17 @@ public sealed class SequenceCompressorTests : IDisposable
         Assert.True(report.RaisedToFloor);
     }
 
+    [Theory]
+    [InlineData(20, true)] // half of the 40 KVs that a head may keep
+    [InlineData(21, false)]
+    public void Preferred_stretches_stay_while_they_take_at_most_half_of_the_budget(int length, bool stays)
+    {
+        using SequenceCache cache = Filled(160, (_, i) => i is >= 90 and < 130 ? 0 : 1 + i);
+        CompressionReport report = Compress(cache, Settings, [new(PromptSpanKind.System, 90, length, KvRetention.Preferred)]);
+        Assert.False(report.RaisedToFloor);
+        Assert.All(Positions(cache), head => Assert.Equal(stays ? length : 0, head.Count(p => p >= 90 && p < 90 + length)));
+    }
+
     [Fact]
     public void Droppable_stretches_go_first_but_not_sinks_window_or_pinned()
     {

@@ -40,7 +40,7 @@ public sealed class PromptBuilderTests
         BuiltPrompt prompt = Build([new(ChatRole.System, "Answer from the document only."), new(ChatRole.User, $"{document}\n\n{question}")]);
         PromptSpan asked = Assert.Single(prompt.Spans, s => s.Kind == PromptSpanKind.Question), read = Assert.Single(prompt.Spans, s => s.Kind == PromptSpanKind.Document);
         Assert.Equal(question, Tiny.Tokenizer.Decode(prompt.Tokens.AsSpan(asked.Start, asked.Length), false));
-        Assert.Equal((KvRetention.Pinned, KvRetention.Compressible), (asked.Retention, read.Retention));
+        Assert.Equal((KvRetention.Preferred, KvRetention.Compressible), (asked.Retention, read.Retention));
         Assert.Equal("Answer from the document only.", Decode(prompt, Assert.Single(prompt.Spans, s => s.Kind == PromptSpanKind.System)));
         Assert.Equal(prompt.Tokens.Length, prompt.Spans.Sum(s => s.Length));
     }

@@ -17,7 +17,7 @@ public sealed class SpanBuilderTests
             ("Hi!", Piece(PromptSpanKind.EarlierTurn)), ("<u>", null), ("Who?", Piece(PromptSpanKind.Question)), ("<a>", null)]);
         Assert.Equal(
             ["Template+", "System+", "Template+", "EarlierTurn", "Template", "EarlierTurn", "Template+", "Question+", "Template+"],
-            spans.Select(s => s.Kind + (s.Retention == KvRetention.Pinned ? "+" : "")));
+            spans.Select(s => s.Kind + (s.Retention is KvRetention.Pinned or KvRetention.Preferred ? "+" : "")));
         Assert.Equal(0, spans[0].Start);
         for (int i = 1; i < spans.Length; i++)
             Assert.Equal(spans[i - 1].End, spans[i].Start);
@@ -30,7 +30,7 @@ public sealed class SpanBuilderTests
         PromptSpan[] spans = Build([("<u>", null), (text, Piece(PromptSpanKind.Question)), ("<a>", null)]);
         PromptSpan document = spans[1], question = spans[2];
         Assert.Equal((PromptSpanKind.Document, KvRetention.Compressible), (document.Kind, document.Retention));
-        Assert.Equal((PromptSpanKind.Question, KvRetention.Pinned), (question.Kind, question.Retention));
+        Assert.Equal((PromptSpanKind.Question, KvRetention.Preferred), (question.Kind, question.Retention));
         Assert.Equal("What stands here?", text.Substring(question.Start - 3, question.Length));
     }
 
