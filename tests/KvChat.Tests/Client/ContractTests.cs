@@ -18,6 +18,8 @@ public sealed class DirectContractTests(EmbeddedClient embedded) : ChatClientCon
         [
             EmbeddedClient.Ask(6), EmbeddedClient.Ask(6, "What is the serial number of the Quabran pump?"), EmbeddedClient.Ask(6, "Who is Noor?"), EmbeddedClient.Ask(6, "What is the colour?"),
         ],
+        MustSupportTools = true,
+        MustSupportJson = true,
         TooLong = () => [new ChatMessage(ChatRole.User, string.Join(' ', Enumerable.Range(0, 40_000)))],
     };
 }
