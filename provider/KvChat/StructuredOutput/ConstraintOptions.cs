@@ -9,6 +9,9 @@ internal sealed record ConstraintOptions
     /// </summary>
     public bool IntegersWithPoint { get; init; }
 
+    /// <summary>Whether times of the formats <c>time</c> and <c>date-time</c> may have the second 60, which RFC 3339 knows. Off, since most readers refuse it.</summary>
+    public bool LeapSeconds { get; init; }
+
     /// <summary>In which order properties are written. The schema's by default: a model is led through it, and finds nothing left out behind it.</summary>
     public PropertyOrder PropertyOrder { get; init; }
 

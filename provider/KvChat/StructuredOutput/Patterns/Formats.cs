@@ -40,24 +40,28 @@ internal static class Formats
 
     private static readonly string[] Refused = ["regex", "idn-hostname"];
 
-    private static readonly ConcurrentDictionary<string, Lazy<Format>> Built = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<(string Name, bool LeapSeconds), Lazy<Format>> Built = [];
 
     /// <summary>Whether the format is asserted; others are annotations.</summary>
     public static bool IsKnown(string name) => Patterns.ContainsKey(name) || Array.IndexOf(Refused, name) >= 0;
 
+    /// <param name="node">The schema that asks for it.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="leapSeconds">Whether times may have a second 60.</param>
     /// <exception cref="SchemaNotSupportedException">The format is not regular.</exception>
-    public static Format Find(SchemaNode node, string name)
+    public static Format Find(SchemaNode node, string name, bool leapSeconds)
     {
         if (!Patterns.TryGetValue(name, out Func<string>? pattern))
             throw node.Unsupported("format", $"'{name}' is not a regular language");
-        return Built.GetOrAdd(name, n => new Lazy<Format>(() => Build(n, pattern()))).Value;
+        bool leap = leapSeconds && name is ("time" or "date-time");
+        return Built.GetOrAdd((name, leap), _ => new Lazy<Format>(() => Build(name, pattern(), leap))).Value;
     }
 
-    private static Format Build(string name, string pattern)
+    private static Format Build(string name, string pattern, bool leapSeconds)
     {
         var factory = new LanguageFactory();
         Language language = new RegexTranslator(factory).FullMatch(pattern);
-        if (name is "time" or "date-time")
+        if (leapSeconds)
         {
             Language leap = LeapSeconds.Language(factory);
             Language before = name == "time" ? factory.Empty : new RegexTranslator(factory).FullMatch(FormatPatterns.Date + "[tT]");

@@ -17,6 +17,9 @@ internal sealed class ClaimExpander
     /// <summary>Most steps of one expansion, dead ends among them.</summary>
     private const int MostSteps = 6_000;
 
+    /// <summary>Most choices of one value: so many multiply into too many ways anyhow, and copying them takes its time.</summary>
+    private const int MostChoices = 300;
+
     private const int DeepestReferences = 300;
 
     private readonly SchemaDocument document;
@@ -58,7 +61,7 @@ internal sealed class ClaimExpander
         }
 
         PendingChoice choice = choices[next];
-        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        if (choices.Count > MostChoices || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
             throw choice.Node.Unsupported(choice.Keyword, "too many choices of one value are combined");
         foreach (Way way in choice.Ways)
         {

@@ -126,7 +126,7 @@ internal sealed class SchemaCompiler
         if ((facts.Types & JsonTypes.Number) != 0)
             ways.Add(Number(facts));
         if (facts.Types.HasFlag(JsonTypes.String) && facts.MinLength <= facts.MaxLength)
-            ways.Add(StringLanguage.Compile(facts));
+            ways.Add(StringLanguage.Compile(facts, options.LeapSeconds));
         if (facts.Types.HasFlag(JsonTypes.Array) && facts.MinItems <= facts.MaxItems)
             ways.Add(arrays.Compile(facts));
         if (facts.Types.HasFlag(JsonTypes.Object) && facts.MinProperties <= facts.MaxProperties)

@@ -93,7 +93,7 @@ internal sealed class SchemaValidator(SchemaDocument document)
         "minLength" => text.EnumerateRunes().Count() >= node.Count(keyword, k),
         "maxLength" => text.EnumerateRunes().Count() <= node.Count(keyword, k),
         "pattern" => StringLanguage.Matches(node, keyword, k.GetString()!, text),
-        "format" => !Formats.IsKnown(k.GetString()!) || Formats.Find(node, k.GetString()!).Dfa.Matches(text),
+        "format" => !Formats.IsKnown(k.GetString()!) || Formats.Find(node, k.GetString()!, true).Dfa.Matches(text),
         _ => true,
     };
 

@@ -13,7 +13,7 @@ internal static class StringLanguage
     private static readonly KnownAutomata<CharDfa> Patterns = new(d => d);
 
     /// <summary>How the strings of these facts are written.</summary>
-    public static Lexeme Compile(Facts facts)
+    public static Lexeme Compile(Facts facts, bool leapSeconds)
     {
         List<string> excluded = Excluded(facts);
         int max = facts.MaxLength;
@@ -24,14 +24,14 @@ internal static class StringLanguage
         }
         else if (facts.Texts is [{ Keyword: "format", Holds: true } only] && excluded.Count == 0)
         {
-            Format format = Formats.Find(only.Node, only.Text);
+            Format format = Formats.Find(only.Node, only.Text, leapSeconds);
             automaton = format.Automaton;
             max = Math.Min(max, format.MaxLength);
         }
         else
         {
             foreach (TextRule rule in facts.Texts.Where(t => t.Keyword == "format" && t.Holds))
-                max = Math.Min(max, Formats.Find(rule.Node, rule.Text).MaxLength);
+                max = Math.Min(max, Formats.Find(rule.Node, rule.Text, false).MaxLength);
             automaton = Strings.Get(KeyOf(facts, excluded), () => new TextAutomaton(Automaton(facts, excluded), isQuoted: true));
         }
 
@@ -112,7 +112,7 @@ internal static class StringLanguage
         }
         else
         {
-            Format format = Formats.Find(rule.Node, rule.Text);
+            Format format = Formats.Find(rule.Node, rule.Text, false);
             if (rule.Text is "time" or "date-time" && !rule.Holds)
                 throw rule.Node.Unsupported("format", $"the negation of '{rule.Text}'");
             language = new RegexTranslator(factory).FullMatch(format.Pattern);
