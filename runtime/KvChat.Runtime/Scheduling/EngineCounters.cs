@@ -5,7 +5,7 @@ namespace KvChat.Runtime.Scheduling;
 /// <summary>What <see cref="EngineStatistics"/> is made of: the loop leaves one after every step, which allocates nothing.</summary>
 internal struct EngineCounters
 {
-    public int TotalPages, FreePages, BytesPerPage, Running, Reading, Preempted, Waiting, Held, PeakRunning;
+    public int TotalPages, FreePages, BytesPerPage, Running, Reading, Preempted, Waiting, Held, Prepared, PeakRunning;
     public long Steps, PromptTokens, CachedTokens, GeneratedTokens, Evicted, Preemptions, PressureCompressions, CompressionTicks, FullPeriods;
     public bool IsFull;
 
@@ -19,6 +19,7 @@ internal struct EngineCounters
         Preempted = Preempted,
         Waiting = Waiting,
         Held = Held,
+        Prepared = Prepared,
         PeakRunning = PeakRunning,
         Steps = Steps,
         PromptTokens = PromptTokens,

@@ -30,6 +30,9 @@ public sealed record EngineStatistics
     /// <summary>Finished sequences that are held for later turns.</summary>
     public required int Held { get; init; }
 
+    /// <summary>Prepared sequences, those that wait in host memory included.</summary>
+    public int Prepared { get; init; }
+
     /// <summary>Most sequences that ran with pages at the same time.</summary>
     public required int PeakRunning { get; init; }
 

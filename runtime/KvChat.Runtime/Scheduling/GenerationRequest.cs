@@ -32,6 +32,12 @@ public sealed record GenerationRequest
 
     /// <summary>How the cache is compressed.</summary>
     public KvCompression Compression { get; init; } = KvCompression.Off;
+
+    /// <summary>
+    /// What the prompt begins with and is not read again: all of its tokens must stand at the prompt's start. A compressed one is taken as it is, in its own format; a full one as far as
+    /// it equals what this request would have read itself. Null for nothing.
+    /// </summary>
+    public PreparedSequence? Start { get; init; }
 }
 
 /// <summary>Why an answer ended.</summary>

@@ -22,7 +22,7 @@ internal sealed class HeldSequences
     /// <summary>Takes a finished session's cache.</summary>
     public void Add(Session session)
     {
-        _held.Add(new Held(session.Tokens, session.Read, session.PromptLength, session.Cache!, session.Request.Compression, session.IsCompressed) { Used = ++_clock });
+        _held.Add(new Held(session.Tokens, session.Read, session.PromptLength, session.Cache!, session.Request.Compression, session.IsCompressed, session.CompressedStart) { Used = ++_clock });
         session.Cache = null;
     }
 
@@ -77,6 +77,30 @@ internal sealed class HeldSequences
         return true;
     }
 
+    /// <summary>Gives the pages of those back that started from a compressed sequence which is gone: nobody can continue them.</summary>
+    public void DropThoseFrom(PreparedState start)
+    {
+        for (int i = _held.Count - 1; i >= 0; i--)
+        {
+            if (_held[i].Start != start)
+                continue;
+            _held[i].Cache.Dispose();
+            _held.RemoveAt(i);
+        }
+    }
+
+    /// <summary>Tokens of a full cache that equal what a session would have read itself, up to the first place where it would have looked or evicted.</summary>
+    public static int FullPrefix(Session session, int equal)
+    {
+        KvCompression wanted = session.Request.Compression;
+        equal = Math.Min(equal, session.PromptLength - 1);
+        if (session.Plan.Observes)
+            equal = Math.Min(equal, session.Plan.WindowStart);
+        if (wanted is { IsOff: false, Schedule: CompressionSchedule.WhileReading })
+            equal = Math.Min(equal, wanted.ChunkTokens - 1);
+        return equal;
+    }
+
     public void Clear()
     {
         while (DropOldest())
@@ -90,26 +114,21 @@ internal sealed class HeldSequences
         KvCompression wanted = session.Request.Compression;
         int most = Math.Min(session.PromptLength - 1, held.Length);
         int equal = session.Tokens.AsSpan(0, most).CommonPrefixLength(held.Tokens.AsSpan(0, most));
-        if (held.Compression.Format != wanted.Format)
+        if (held.Compression.Format != wanted.Format || held.Start != session.CompressedStart || equal < (held.Start?.Length ?? 0))
             return 0;
 
         // What was evicted was chosen with all of that prompt in sight: only a continuation of the whole of it under the same settings may build on it.
         if (held.IsCompressed)
             return equal >= held.PromptLength && held.Compression == wanted ? equal : 0;
 
-        // A full cache equals what this session would have read itself, up to the first place where it would have looked or evicted.
-        if (session.Plan.Observes)
-            equal = Math.Min(equal, session.Plan.WindowStart);
-        if (wanted is { IsOff: false, Schedule: CompressionSchedule.WhileReading })
-            equal = Math.Min(equal, wanted.ChunkTokens - 1);
-        return equal;
+        return held.Start is null ? FullPrefix(session, equal) : session.Plan.Observes ? 0 : equal;
     }
 
     /// <summary>A held sequence and how many tokens of it a session can start from.</summary>
     internal sealed record Match(Held Held, int Length);
 
     /// <summary>A finished sequence: its tokens, how many of them have KVs, and how they were compressed.</summary>
-    internal sealed class Held(int[] tokens, int length, int promptLength, SequenceCache cache, KvCompression compression, bool isCompressed)
+    internal sealed class Held(int[] tokens, int length, int promptLength, SequenceCache cache, KvCompression compression, bool isCompressed, PreparedState? start)
     {
         public int[] Tokens { get; } = tokens;
 
@@ -122,6 +141,9 @@ internal sealed class HeldSequences
         public KvCompression Compression { get; } = compression;
 
         public bool IsCompressed { get; } = isCompressed;
+
+        /// <summary>The compressed sequence that it started from, or null.</summary>
+        public PreparedState? Start { get; } = start;
 
         public long Used { get; set; }
     }

@@ -8,7 +8,7 @@ namespace KvChat.Runtime.Scheduling;
 /// Serves many sequences of one model from one pool of pages. Continuous batching: prompts in pieces and decoding sequences share steps. A loop on its own
 /// thread owns all state; callers only ever queue requests and read tokens.
 /// </summary>
-public sealed class InferenceEngine : IAsyncDisposable, IDisposable
+public sealed partial class InferenceEngine : IAsyncDisposable, IDisposable
 {
     private readonly Scheduler _scheduler;
     private readonly EngineOptions _options;
@@ -56,12 +56,18 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
     public Generation Submit(GenerationRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
+        return Submit(request, null, cancellationToken);
+    }
+
+    private Generation Submit(GenerationRequest request, Preparation? preparation, CancellationToken cancellationToken)
+    {
         ObjectDisposedException.ThrowIf(_disposing, this);
         if (_fault is { } fault)
             throw new GenerationFailedException("The engine has ended by an error.", fault);
         request.Compression.Validate();
         RequestChecks.Check(request, Model.Configuration.VocabularySize);
-        int output = RequestChecks.OutputTokens(request, _scheduler);
+        RequestChecks.CheckStart(request, this, mayEqual: preparation is not null);
+        int output = preparation is null ? RequestChecks.OutputTokens(request, _scheduler) : RequestChecks.CheckPreparation(request, _scheduler);
         int queued = Interlocked.Increment(ref _queued);
         if (queued > _options.MaxQueuedRequests)
         {
@@ -70,7 +76,13 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
         }
 
         var handle = new Generation(output, Wake);
-        var session = new Session(request, output, handle);
+        var session = new Session(request, output, handle, preparation);
+        if (session.Start?.TryHold() == false)
+        {
+            Interlocked.Decrement(ref _queued);
+            throw new ObjectDisposedException(nameof(PreparedSequence));
+        }
+
         handle.Registration = cancellationToken.UnsafeRegister(static g => ((Generation)g!).Cancel(), handle);
         _submitted.Enqueue(session);
         Wake();
@@ -166,6 +178,8 @@ public sealed class InferenceEngine : IAsyncDisposable, IDisposable
     {
         while (_submitted.TryDequeue(out Session? session))
             _scheduler.Enqueue(session);
+        while (_released.TryDequeue(out PreparedState? state))
+            _scheduler.Release(state);
     }
 
     private void FailSubmitted()

@@ -9,6 +9,25 @@ internal sealed class PageNeeds(int heads, KvArenaShape shape)
     /// <summary>Pages of a sequence without compression.</summary>
     public long Full(long tokens, KvFormat format) => CompressionBudget.WholePages(heads, checked((int)tokens), PageTokens(format));
 
+    /// <summary>
+    /// Most pages that are free or the request's own before it starts until the first token of its answer. A compressed start is counted with its own pages, a second time where the request
+    /// observes, which takes copies; nothing is assumed of what compression will free, since the start alone may lie above the budget.
+    /// </summary>
+    public long Prompt(GenerationRequest request) => request.Start is { IsCompressed: true } start
+        ? FromStart(request, start.State, request.Prompt.Length)
+        : Prompt(request.Compression, request.Spans, request.Prompt.Length);
+
+    /// <summary>The same, the answer included.</summary>
+    public long Whole(GenerationRequest request, int output) => request.Start is { IsCompressed: true } start
+        ? FromStart(request, start.State, request.Prompt.Length + output)
+        : Whole(request.Compression, request.Spans, request.Prompt.Length, output);
+
+    private long FromStart(GenerationRequest request, PreparedState start, int tokens)
+    {
+        bool observes = !request.Compression.IsOff || request.Compression.UnderPressure;
+        return (observes ? 2L : 1L) * start.PageCount + Full(tokens - start.Length, request.Compression.Format) + heads;
+    }
+
     /// <summary>Most pages that are held at once until the first token of the answer.</summary>
     public long Prompt(KvCompression compression, IReadOnlyList<PromptSpan> spans, int promptLength)
     {

@@ -38,7 +38,7 @@ internal static class RequestChecks
                 "Shorten the prompt, lower MaxOutputTokens, or use a model with a longer context.");
         }
 
-        long Pages(int tokens) => scheduler.Needs.Whole(request.Compression, request.Spans, prompt, tokens);
+        long Pages(int tokens) => scheduler.Needs.Whole(request, tokens);
         if (Pages(output) <= scheduler.TotalPages)
             return output;
         if (request.MaxOutputTokens is null && Pages(1) <= scheduler.TotalPages)
@@ -51,6 +51,46 @@ internal static class RequestChecks
 
     private static void CheckFormat(KvFormat format, string field, Scheduler scheduler) => Runtime.Check.Field(
         scheduler.Supports(format), nameof(KvCompression), field, format, $"one that the back end has: {string.Join(", ", Enum.GetValues<KvFormat>().Where(scheduler.Supports))}");
+
+    /// <summary>Checks what a request starts from.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="engine">The engine that is asked.</param>
+    /// <param name="mayEqual">Whether the prompt may be no longer than its start.</param>
+    /// <exception cref="ArgumentException">The prompt does not begin with it, or it does not fit the engine or the format.</exception>
+    /// <exception cref="ObjectDisposedException">Its handle has been disposed.</exception>
+    public static void CheckStart(GenerationRequest request, InferenceEngine engine, bool mayEqual)
+    {
+        if (request.Start is not { } start)
+            return;
+        const string type = nameof(GenerationRequest), field = nameof(GenerationRequest.Start);
+        ObjectDisposedException.ThrowIf(start.IsDisposed, start);
+        Runtime.Check.Field(start.Engine == engine, type, field, "another engine's", "prepared by this engine");
+        int length = start.Tokens.Length, equal = start.Tokens.Span.CommonPrefixLength(request.Prompt.Span);
+        Runtime.Check.Field(equal == length, type, field, $"a sequence of {length} tokens of which the prompt has the first {equal}", "what the prompt begins with");
+        Runtime.Check.Field(
+            request.Prompt.Length > length || (mayEqual && !start.IsCompressed), type, nameof(GenerationRequest.Prompt), $"{request.Prompt.Length} tokens long",
+            $"longer than the {length} tokens that it starts from");
+        Runtime.Check.Field(
+            !start.IsCompressed || start.Compression.Format == request.Compression.Format, type, "Compression.Format", request.Compression.Format,
+            $"{start.Compression.Format}, as in the compressed sequence that the request starts from");
+    }
+
+    /// <summary>Checks that a text can be read; it has no answer.</summary>
+    /// <returns>0, the tokens of the answer.</returns>
+    /// <exception cref="KvCapacityException">It does not fit, even alone.</exception>
+    public static int CheckPreparation(GenerationRequest request, Scheduler scheduler)
+    {
+        CheckFormat(request.Compression.Format, nameof(KvCompression.Format), scheduler);
+        int prompt = request.Prompt.Length;
+        if (prompt > scheduler.ContextTokens)
+            throw new KvCapacityException($"The text has {prompt} tokens; tokens of context", prompt, scheduler.ContextTokens, "Shorten it, or use a model with a longer context.");
+        long needed = scheduler.Needs.Prompt(request);
+        if (needed <= scheduler.TotalPages)
+            return 0;
+        throw new KvCapacityException(
+            $"Reading a text of {prompt} tokens; bytes of KV cache", needed * scheduler.BytesPerPage, (long)scheduler.TotalPages * scheduler.BytesPerPage,
+            "Raise CacheBytes, or compress while reading (Schedule = WhileReading) with a lower RetainedRatio.");
+    }
 
     private static int Largest(int below, Func<int, bool> fits)
     {

@@ -65,19 +65,25 @@ internal sealed partial class Scheduler
         while (_waiting.Count > 0 && _running.Count < _options.MaxSequences && UnreadTokens() < _options.StepTokens && !AnySwapped())
         {
             Session session = _waiting.Peek();
-            HeldSequences.Match? match = _held.Find(session, _pageTokens);
-            long whole = Needs.Prompt(session.Request.Compression, session.Request.Spans, session.PromptLength);
-            int given = match is null ? 0 : session.Plan.Observes ? match.Held.Cache.ExclusivePages : match.Held.Cache.PageCount;
-            long needed = Math.Max(whole - given, Shape.TotalKvHeads) + PromisedPages();
-            MakeFree(needed, match);
+            int fromStart = UsableStart(session);
+            HeldSequences.Match? match = _held.Find(session, Math.Max(_pageTokens, fromStart + 1));
+            PreparedState? start = match is null && fromStart > 0 ? session.Start : null;
+            long whole = Needs.Prompt(session.Request);
+            int given = start is not null ? GivenBy(start, session)
+                : match is null ? 0 : session.Plan.Observes ? match.Held.Cache.ExclusivePages : match.Held.Cache.PageCount;
+            long needed = Math.Max(whole - given, Shape.TotalKvHeads) + PromisedPages() + (start?.Image?.PageCount ?? 0);
+            MakeFree(needed, match, start);
             if (_pool.FreePages < needed && _running.Count > 0)
                 return false;
             _waiting.Dequeue();
-            if (match is not null)
-                _held.Give(match, session);
-            Unshare(session);
+            if (!TryBegin(session, match, fromStart))
+            {
+                Drop(session, new GenerationFailedException("The pool has no room for the prepared sequence that the request starts from."));
+                continue;
+            }
+
             session.Cache ??= new SequenceCache(_pool, Shape.Layers, Shape.KvHeads, session.Request.Compression.Format);
-            session.PromisedPages = whole;
+            session.PromisedPages = whole - (session is { CompressedStart: { } shared, Plan.Observes: true } ? shared.PageCount : 0);
             _cachedTokens += session.Cached;
             _running.Add(session);
         }
@@ -95,15 +101,8 @@ internal sealed partial class Scheduler
         _isFull = isShort || (_isFull && _waiting.Count > 0);
     }
 
-    /// <summary>
-    /// A session that observes writes scores into its pages, and must not do so for others: it copies what it shares, or, where there is no room, reads its prompt
-    /// from the start.
-    /// </summary>
-    private static void Unshare(Session session)
-    {
-        if (session.Cache is { } cache && session.Plan.Observes && !cache.TryUnshare())
-            session.GiveUpHeld();
-    }
+    /// <summary>Pages that a session need not take because its start has them.</summary>
+    private static int GivenBy(PreparedState start, Session session) => start.IsCompressed || !session.Plan.Observes ? start.PageCount : 0;
 
     private int UnreadTokens()
     {
@@ -137,10 +136,10 @@ internal sealed partial class Scheduler
         return promised;
     }
 
-    /// <summary>Drops held sequences, the longest unused first, until so many pages are free or none is held.</summary>
-    private void MakeFree(long pages, HeldSequences.Match? except = null)
+    /// <summary>Drops held sequences and swaps prepared ones, the longest unused first, until so many pages are free or nothing is left to go.</summary>
+    private void MakeFree(long pages, HeldSequences.Match? except = null, PreparedState? start = null)
     {
-        while (_pool.FreePages < pages && _held.DropOldest(except))
+        while (_pool.FreePages < pages && (_held.DropOldest(except) || SwapPrepared(start)))
         {
         }
     }
@@ -191,7 +190,7 @@ internal sealed partial class Scheduler
     {
         while (!session.Cache!.TryReserve(tokens))
         {
-            if (_held.DropOldest() || CompressUnderPressure(session))
+            if (_held.DropOldest() || SwapPrepared() || CompressUnderPressure(session))
                 continue;
             Session? youngest = Youngest(except: session);
             if (youngest is null || youngest.Age < session.Age)

@@ -17,7 +17,7 @@ internal sealed partial class Scheduler
             _caches[i] = piece.Session.Cache!;
             _batch.Sequences[i] = Slice(piece, rows);
             rows = Fill(piece, rows);
-            if (piece.Session.Read + piece.Rows == piece.Session.TokenCount)
+            if (piece.Session.Preparation is null && piece.Session.Read + piece.Rows == piece.Session.TokenCount)
                 _logitRows[logits++] = rows - 1 - piece.SuffixRows;
         }
 
@@ -87,7 +87,7 @@ internal sealed partial class Scheduler
         int logits = 0;
         foreach (Piece piece in _pieces)
         {
-            if (piece.Session.Read == piece.Session.TokenCount)
+            if (piece.Session.Preparation is null && piece.Session.Read == piece.Session.TokenCount)
                 Guard(piece, static (scheduler, piece, index) => scheduler.Draw(piece.Session, index), logits++);
         }
 
@@ -95,6 +95,12 @@ internal sealed partial class Scheduler
         {
             if (piece.Session.IsActive)
                 Guard(piece, static (scheduler, piece, _) => scheduler.CompressWhereDue(piece), 0);
+            if (piece.Session is { Preparation: { } preparation, IsActive: true } reading)
+            {
+                preparation.Report(reading);
+                if (!reading.IsReadingPrompt)
+                    CompletePreparation(reading);
+            }
         }
     }
 
@@ -205,6 +211,7 @@ internal sealed partial class Scheduler
             session.NoteAnswerStart();
         GenerationResult result = session.Result(end);
         _running.Remove(session);
+        LetGo(session);
         if (_options.HoldFinishedSequences)
             _held.Add(session);
         else
@@ -220,12 +227,13 @@ internal sealed partial class Scheduler
         Drop(session, error);
     }
 
-    private static void Drop(Session session, Exception error)
+    private void Drop(Session session, Exception error)
     {
         session.Cache?.Dispose();
         session.Cache = null;
         session.Swapped?.Dispose();
         session.Swapped = null;
+        LetGo(session);
         session.Handle.Fail(error);
     }
 }

@@ -29,7 +29,7 @@ internal sealed partial class Scheduler : IDisposable
     private readonly int[] _tokens, _logitRows;
     private readonly float[] _logits;
     private readonly int _pageTokens;
-    private long _ages, _steps, _promptTokens, _cachedTokens, _generated, _evicted, _preemptions, _pressure, _compressionTicks, _fullPeriods;
+    private long _ages, _uses, _steps, _promptTokens, _cachedTokens, _generated, _evicted, _preemptions, _pressure, _compressionTicks, _fullPeriods;
     private int _peakRunning;
     private bool _isFull;
 
@@ -109,7 +109,7 @@ internal sealed partial class Scheduler : IDisposable
     public void DropHeld() => _held.Clear();
 
     /// <summary>Proves that every page is free or owned by exactly the tables that count it.</summary>
-    public void Audit() => PoolAudit.Check(_pool, [.. _running.Where(static s => s.Cache is not null).Select(static s => s.Cache!), .. _held.Caches]);
+    public void Audit() => PoolAudit.Check(_pool, [.. _running.Where(static s => s.Cache is not null).Select(static s => s.Cache!), .. _held.Caches, .. _prepared.Select(static p => p.Cache)]);
 
     /// <summary>What is going on now; allocates nothing.</summary>
     public EngineCounters Counters()
@@ -131,6 +131,7 @@ internal sealed partial class Scheduler : IDisposable
             Preempted = preempted,
             Waiting = _waiting.Count,
             Held = _held.Count,
+            Prepared = _prepared.Count,
             PeakRunning = _peakRunning,
             Steps = _steps,
             PromptTokens = _promptTokens,
@@ -152,6 +153,8 @@ internal sealed partial class Scheduler : IDisposable
     {
         FailAll(new ObjectDisposedException(nameof(InferenceEngine)));
         _held.Clear();
+        _prepared.ForEach(static p => p.Dispose());
+        _prepared.Clear();
         _pass.Dispose();
         _arena.Dispose();
     }

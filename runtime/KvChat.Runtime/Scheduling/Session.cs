@@ -11,9 +11,11 @@ internal sealed class Session
     private readonly long _submitted = Stopwatch.GetTimestamp();
     private TimeSpan? _firstToken;
 
-    public Session(GenerationRequest request, int maxOutput, Generation handle)
+    public Session(GenerationRequest request, int maxOutput, Generation handle, Preparation? preparation = null)
     {
         Request = request;
+        Preparation = preparation;
+        Start = request.Start?.State;
         Handle = handle;
         PromptLength = request.Prompt.Length;
         MaxTokens = PromptLength + maxOutput;
@@ -30,6 +32,15 @@ internal sealed class Session
     public GenerationRequest Request { get; }
 
     public Generation Handle { get; }
+
+    /// <summary>Set where the prompt is only read, to stay; null where an answer is drawn.</summary>
+    public Preparation? Preparation { get; }
+
+    /// <summary>The prepared sequence that it starts from; held while the session waits or runs.</summary>
+    public PreparedState? Start { get; }
+
+    /// <summary>The start, where it is not what reading its tokens would give: only sessions with the same one have comparable KVs.</summary>
+    public PreparedState? CompressedStart => Start is { IsCompressed: true } ? Start : null;
 
     public TokenSampler Sampler { get; }
 
