@@ -41,10 +41,10 @@ internal sealed class RagOptions
 
     /// <summary>Part of a resident document's KVs that is kept.</summary>
     [Range(0.01, 1)]
-    public double RetainedRatio { get; set; } = 0.5;
+    public double RetainedRatio { get; set; } = 0.75;
 
     /// <summary>Format of a resident document's KVs.</summary>
-    public KvChat.Kernels.KvFormat Format { get; set; } = KvChat.Kernels.KvFormat.F16;
+    public KvChat.Kernels.KvFormat Format { get; set; } = KvChat.Kernels.KvFormat.K8V4;
 
     /// <summary>Longest answer in tokens.</summary>
     [Range(1, 4096)]
