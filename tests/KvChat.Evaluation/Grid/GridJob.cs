@@ -1,6 +1,7 @@
 using System.Text.Json;
 using KvChat.Evaluation.Tasks;
 using KvChat.Runtime.Models;
+using KvChat.Runtime.Scheduling;
 
 namespace KvChat.Evaluation.Grid;
 
@@ -55,13 +56,25 @@ public static class GridJob
         }, cancellationToken: cancellationToken).ConfigureAwait(false);
         var model = (LoadedModel)client.GetService(typeof(LoadedModel))!;
         Claim(settings, model);
-        IReadOnlyList<TaskSet> sets = GridSources.Read(settings, text => model.Tokenizer.Encode(text, allowSpecial: false).Ids.Length);
+        IReadOnlyList<TaskSet> sets = GridSources.Read(settings, Count);
         using var answers = new GridFile<GridAnswer>(Path.Combine(settings.Output, "answers.jsonl"), a => a.Key);
         using var likeness = new GridFile<TextLikeness>(Path.Combine(settings.Output, "text.jsonl"), l => l.Key);
         await new GridRunner(client, settings.Sessions).RunAsync(sets, cells, answers, cancellationToken).ConfigureAwait(false);
+        if (settings.TextTokens > 0)
+        {
+            string text = settings.TextFile is { } path
+                ? await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false)
+                : LedgerTask.Text(settings.TextTokens + (2 * TextRunner.Followed), settings.Seed, Count);
+            string name = $"{(settings.TextFile is null ? "ledger" : Path.GetFileNameWithoutExtension(settings.TextFile))}-{TaskNames.Length(settings.TextTokens)}";
+            var runner = new TextRunner((InferenceEngine)client.GetService(typeof(InferenceEngine))!, model);
+            await runner.RunAsync(name, text, settings.TextTokens, cells, likeness, cancellationToken).ConfigureAwait(false);
+        }
+
         IReadOnlyList<GridRow> rows = GridRow.Of(cells, [.. sets.Select(s => s.Name)], answers.Rows, likeness.Rows);
         GridReport.Write(settings.Output, rows);
         return rows;
+
+        int Count(string text) => model.Tokenizer.Encode(text, allowSpecial: false).Ids.Length;
     }
 
     /// <summary>Marks the folder as this model's, so that answers of different models never meet in one table.</summary>

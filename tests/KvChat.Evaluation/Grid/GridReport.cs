@@ -49,6 +49,19 @@ internal static class GridReport
             text.Append('\n');
         }
 
+        foreach (var group in rows.Where(r => r.Likeness is not null).GroupBy(r => (r.Likeness!.Set, r.Cell.Query)))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"### Running text {group.Key.Set}, {group.Key.Query.ToString().ToLowerInvariant()}: likeness to the full cache\n\n");
+            text.Append("| policy | format | share | KL divergence | same top token | bytes |\n| --- | --- | ---: | ---: | ---: | ---: |\n");
+            foreach (GridRow row in group.DistinctBy(r => r.Cell))
+            {
+                TextLikeness like = row.Likeness!;
+                text.Append(CultureInfo.InvariantCulture, $"| {row.Cell.Policy} | {row.Cell.Format} | {row.Cell.Retained:0.####} | {like.Divergence:0.0000} | {like.SameTop:P1} | {like.Bytes} |\n");
+            }
+
+            text.Append('\n');
+        }
+
         return text.ToString();
     }
 

@@ -97,6 +97,21 @@ public sealed class GridTests : IDisposable
         Assert.NotEmpty(QuickGrid.Missed([.. rows.Skip(2)]));
     }
 
+    [Fact]
+    public async Task The_full_cache_is_like_itself_and_a_compressed_one_less_so()
+    {
+        GridSettings settings = new()
+        {
+            Model = KvCompressChatOptions.EmbeddedModel, Output = _folder, Generate = ["longdoc"], Lengths = [300], Limit = 1, CacheBytes = 64L << 20,
+            Policies = ["kv-compress"], Retained = [0.5, 0.125], TextTokens = 1000,
+        };
+        TextLikeness[] likeness = [.. (await GridJob.MeasureAsync(settings, CancellationToken.None)).OrderByDescending(r => r.Cell.Retained).Select(r => r.Likeness!)];
+        Assert.Equal((0.0, 1.0, 128), (likeness[0].Divergence, likeness[0].SameTop, likeness[0].Tokens));
+        Assert.InRange(likeness[1].Divergence, 1e-9, likeness[2].Divergence);
+        Assert.InRange(likeness[2].SameTop, 0.3, 0.999);
+        Assert.True(likeness[2].Bytes < likeness[1].Bytes);
+    }
+
     private static IReadOnlyList<GridRow> Rows() => GridRow.Of([s_full, s_quarter], ["set"],
     [
         Answer(s_full, 0, 1, 1000), Answer(s_full, 1, 1, 1000), Answer(s_full, 2, 1, 1000), Answer(s_full, 3, 0, 1000),
