@@ -53,6 +53,36 @@ internal static class DfaOperations
         return DfaBuilder.Trim(starts, classes, byClass.Length, rows, [.. states.Select(s => a.Accepts(s.A) && b.Accepts(s.B))]);
     }
 
+    /// <summary>All texts that an automaton does not accept.</summary>
+    public static CharDfa Complement(CharDfa dfa)
+    {
+        if (dfa.IsEmpty)
+            return ExceptWords([]);
+        // Characters of no class get one; the last state is where the automaton had none.
+        int other = dfa.ClassCount, sink = dfa.StateCount;
+        List<int> starts = [.. dfa.RangeStarts], classes = [.. dfa.RangeClasses];
+        foreach (int border in (int[])[0xD800, 0xE000])
+        {
+            int at = starts.BinarySearch(border);
+            if (at < 0)
+            {
+                starts.Insert(~at, border);
+                classes.Insert(~at, classes[~at - 1]);
+            }
+        }
+
+        for (int r = 0; r < classes.Count; r++)
+            classes[r] = starts[r] is >= 0xD800 and < 0xE000 ? -1 : classes[r] < 0 ? other : classes[r];
+        List<int[]> rows = [];
+        for (int s = 0; s <= sink; s++)
+        {
+            int state = s;
+            rows.Add([.. Enumerable.Range(0, other + 1).Select(c => state == sink || c == other || dfa.NextByClass(state, c) is not (>= 0 and int t) ? sink : t)]);
+        }
+
+        return DfaBuilder.Trim([.. starts], [.. classes], other + 1, rows, [.. Enumerable.Range(0, sink + 1).Select(s => s == sink || !dfa.Accepts(s))]);
+    }
+
     /// <summary>The automaton of a list of words: their common beginnings are shared.</summary>
     public static CharDfa FromWords(IReadOnlyCollection<string> words) => WordTree(words, false);
 
@@ -91,11 +121,11 @@ internal static class DfaOperations
         }
 
         (int[] starts, int[] rangeClasses) = RangesOf(letters, except ? letters.Length : -1);
-        return except ? Complement(starts, rangeClasses, classes, rows, ends) : DfaBuilder.Trim(starts, rangeClasses, classes, rows, ends);
+        return except ? AllBut(starts, rangeClasses, classes, rows, ends) : DfaBuilder.Trim(starts, rangeClasses, classes, rows, ends);
     }
 
     /// <summary>Where words do not lead, everything is accepted.</summary>
-    private static CharDfa Complement(int[] starts, int[] rangeClasses, int classes, List<int[]> rows, List<bool> ends)
+    private static CharDfa AllBut(int[] starts, int[] rangeClasses, int classes, List<int[]> rows, List<bool> ends)
     {
         int everything = rows.Count;
         rows.Add(new int[classes]);

@@ -106,8 +106,14 @@ internal sealed class Facts
     public void Allow(IEnumerable<JsonElement> values)
     {
         List<JsonElement> all = [.. values];
-        Values = Values is null ? all : [.. Values.Where(v => all.Exists(o => JsonValues.Equals(v, o)))];
+        Values = Values is null ? all : Common(Values, all);
         Types &= Values.Aggregate(JsonTypes.None, (t, v) => t | JsonValues.TypeOf(v));
+    }
+
+    private static List<JsonElement> Common(List<JsonElement> some, List<JsonElement> others)
+    {
+        HashSet<string> strings = [.. others.Where(o => o.ValueKind == JsonValueKind.String).Select(o => o.GetString()!)];
+        return [.. some.Where(v => v.ValueKind == JsonValueKind.String ? strings.Contains(v.GetString()!) : others.Exists(o => JsonValues.Equals(v, o)))];
     }
 
     public void AtLeast(JsonDecimal bound, bool exclusive)

@@ -11,8 +11,8 @@ namespace KvChat.StructuredOutput.Schema;
 /// </summary>
 internal sealed class ObjectCompiler(SchemaCompiler compiler, PropertyOrder order)
 {
-    /// <summary>Most different patterns of names in one object: the names are split by every combination of them.</summary>
-    private const int MostPatterns = 8;
+    /// <summary>Most kinds of names in one object: names are split by the patterns that they match.</summary>
+    private const int MostParts = 200;
 
     /// <summary>Counts of properties beyond this are not told apart.</summary>
     private const int MostCounted = 10_000;
@@ -145,9 +145,6 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler, PropertyOrder orde
     private List<NamedProperty> Others(Facts facts, string[] names, WitnessRule? witness)
     {
         string[] patterns = [.. facts.Properties.SelectMany(r => r.Patterns).Select(p => p.Pattern).Distinct(StringComparer.Ordinal)];
-        SchemaNode? node = facts.Properties.Find(r => r.Patterns.Count > 0)?.Node;
-        if (patterns.Length > MostPatterns)
-            throw node!.Unsupported("patternProperties", $"more than {MostPatterns} different patterns for one object");
         List<NamedProperty> others = [];
         List<Claim> plain = [.. facts.Properties.Select(r => r.Others).OfType<Claim>()];
         if (patterns.Length == 0 && plain.Exists(c => c.IsAbsurd))
@@ -157,32 +154,62 @@ internal sealed class ObjectCompiler(SchemaCompiler compiler, PropertyOrder orde
         if (patterns.Length == 0 && facts.PropertyNames.Count == 0 && witness is null)
             return [new NamedProperty(JsonLexemes.StringsExcept(names), compiler.Compile(plain), false)];
 
-        var factory = new LanguageFactory();
-        Language unnamed = factory.And(factory.Not(factory.Or([.. names.Select(factory.Text)])), AllowedNames(factory, facts.PropertyNames), NamesOf(factory, witness));
-        Language[] languages = [.. patterns.Select(p => StringLanguage.Pattern(factory, node!, "patternProperties", p))];
-        for (int set = 0; set < 1 << patterns.Length; set++)
+        SchemaNode node = facts.Properties.Find(r => r.Patterns.Count > 0)?.Node ?? compiler.NodeOf(facts);
+        string keyword = patterns.Length == 0 ? "propertyNames" : "patternProperties";
+        foreach ((CharDfa dfa, HashSet<string> matched) in StringLanguage.Guard(node, keyword, () => Split(Unnamed(facts, names, witness), node, patterns)))
         {
-            List<Claim> claims = ClaimsForSet(facts, patterns, set);
+            List<Claim> claims = ClaimsFor(facts, matched);
             if (witness is not null)
                 claims.Add(witness.Value);
-            if (claims.Exists(c => c.IsAbsurd))
-                continue;
-            Language language = factory.And([unnamed, .. languages.Select((l, i) => (set >> i & 1) == 1 ? l : factory.Not(l))]);
-            CharDfa dfa = StringLanguage.Guard(node ?? compiler.NodeOf(facts), node is null ? "propertyNames" : "patternProperties", () => DfaBuilder.Build(factory, language));
-            if (!dfa.IsEmpty)
+            if (!claims.Exists(c => c.IsAbsurd))
                 others.Add(new NamedProperty(JsonLexemes.Quoted(dfa), compiler.Compile(claims), false));
         }
 
         return others;
     }
 
-    private static List<Claim> ClaimsForSet(Facts facts, string[] patterns, int set)
+    /// <summary>Names that are not listed, and are allowed and asked for.</summary>
+    private CharDfa Unnamed(Facts facts, string[] names, WitnessRule? witness)
+    {
+        CharDfa unnamed = DfaOperations.ExceptWords(names);
+        if (facts.PropertyNames.Count == 0 && witness is null)
+            return unnamed;
+        var factory = new LanguageFactory();
+        return DfaOperations.Intersect(unnamed, DfaBuilder.Build(factory, factory.And(AllowedNames(factory, facts.PropertyNames), NamesOf(factory, witness))));
+    }
+
+    /// <summary>Parts of a language by the patterns that their texts match. Most combinations of patterns are empty and drop out early.</summary>
+    private static List<(CharDfa Names, HashSet<string> Matched)> Split(CharDfa all, SchemaNode node, string[] patterns)
+    {
+        List<(CharDfa Names, HashSet<string> Matched)> parts = all.IsEmpty ? [] : [(all, [])];
+        foreach (string pattern in patterns)
+        {
+            CharDfa matching = StringLanguage.Search(node, "patternProperties", pattern);
+            CharDfa others = DfaOperations.Complement(matching);
+            List<(CharDfa Names, HashSet<string> Matched)> finer = [];
+            foreach ((CharDfa names, HashSet<string> matched) in parts)
+            {
+                if (DfaOperations.Intersect(names, matching) is { IsEmpty: false } inside)
+                    finer.Add((inside, [.. matched, pattern]));
+                if (DfaOperations.Intersect(names, others) is { IsEmpty: false } outside)
+                    finer.Add((outside, matched));
+            }
+
+            parts = finer;
+            if (parts.Count > MostParts)
+                throw node.Unsupported("patternProperties", $"{patterns.Length} patterns split the names of one object into more than {MostParts} kinds");
+        }
+
+        return parts;
+    }
+
+    private static List<Claim> ClaimsFor(Facts facts, HashSet<string> matched)
     {
         List<Claim> claims = [];
         foreach (PropertyRule rule in facts.Properties)
         {
             int before = claims.Count;
-            claims.AddRange(rule.Patterns.Where(p => (set >> Array.IndexOf(patterns, p.Pattern) & 1) == 1).Select(p => p.Value));
+            claims.AddRange(rule.Patterns.Where(p => matched.Contains(p.Pattern)).Select(p => p.Value));
             if (claims.Count == before && rule.Others is { } others)
                 claims.Add(others);
         }

@@ -12,6 +12,8 @@ internal sealed class SchemaNode(int id, JsonElement element, JsonElement place,
         "readOnly", "writeOnly", "deprecated", "contentEncoding", "contentMediaType", "contentSchema",
     ];
 
+    private HashSet<string>? listed;
+
     public int Id => id;
 
     /// <summary>Its keywords; of a reference in the drafts before 2019-09 the reference alone, since whatever stands beside it is ignored there.</summary>
@@ -35,6 +37,15 @@ internal sealed class SchemaNode(int id, JsonElement element, JsonElement place,
     public bool Has(string keyword) => element.ValueKind == JsonValueKind.Object && element.TryGetProperty(keyword, out _);
 
     public JsonElement? Find(string keyword) => element.ValueKind == JsonValueKind.Object && element.TryGetProperty(keyword, out JsonElement value) ? value : null;
+
+    /// <summary>Whether a list under a keyword, such as <c>enum</c>, has an equal value. Strings, of which there may be thousands, are looked up.</summary>
+    public bool Lists(string keyword, JsonElement list, JsonElement value)
+    {
+        if (value.ValueKind != JsonValueKind.String)
+            return Array(keyword, list).EnumerateArray().Any(v => JsonValues.Equals(v, value));
+        listed ??= [.. Array(keyword, list).EnumerateArray().Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!)];
+        return listed.Contains(value.GetString()!);
+    }
 
     public ConstraintSyntaxException Error(string keyword, string message) => new("JSON schema", $"#{pointer}/{keyword}", message);
 

@@ -44,7 +44,7 @@ internal sealed class SchemaValidator(SchemaDocument document)
     private bool Holds(SchemaNode node, string keyword, JsonElement k, JsonElement value) => keyword switch
     {
         "type" => MatchesType(node, k, value),
-        "enum" => k.EnumerateArray().Any(v => JsonValues.Equals(v, value)),
+        "enum" => node.Lists(keyword, k, value),
         "const" => JsonValues.Equals(k, value),
         "$ref" or "$recursiveRef" => IsValid(document.Resolve(node, node.Text(keyword, k), keyword), value),
         "$dynamicRef" => IsValid(document.ResolveDynamic(node, node.Text(keyword, k)), value),

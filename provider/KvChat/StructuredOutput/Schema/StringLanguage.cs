@@ -53,11 +53,14 @@ internal static class StringLanguage
     }
 
     /// <summary>Whether a text matches a pattern.</summary>
-    public static bool Matches(SchemaNode node, string keyword, string pattern, string text) => Patterns.Get(pattern, () =>
+    public static bool Matches(SchemaNode node, string keyword, string pattern, string text) => Search(node, keyword, pattern).Matches(text);
+
+    /// <summary>The texts in which a pattern matches somewhere.</summary>
+    public static CharDfa Search(SchemaNode node, string keyword, string pattern) => Patterns.Get(pattern, () =>
     {
         var factory = new LanguageFactory();
         return Guard(node, keyword, () => DfaBuilder.Build(factory, Pattern(factory, node, keyword, pattern)));
-    }).Matches(text);
+    });
 
     /// <summary>The language of a pattern, found anywhere in a text.</summary>
     public static Language Pattern(LanguageFactory factory, SchemaNode node, string keyword, string pattern) =>
