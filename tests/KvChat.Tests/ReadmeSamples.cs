@@ -1,3 +1,4 @@
+using System.Text.Json;
 using KvChat.Models;
 using KvChat.Runtime.Compression;
 using KvChat.Tests.Client;
@@ -87,6 +88,39 @@ public sealed class ReadmeSamples
     }
 
     [Fact]
+    public async Task Tools()
+    {
+        using KvCompressChatClient client = await KvCompressChatClient.LoadAsync(new KvCompressChatOptions { CacheBytes = 16L << 20 });
+        AIFunction ticket = AIFunctionFactory.Create((string code) => $"T-{code}", "find_ticket", "Find the ticket of something.");
+        List<ChatMessage> history = [new(ChatRole.User, "Find the ticket of C8-7040.")];
+        ChatOptions tools = new() { Tools = [ticket], ToolMode = ChatToolMode.RequireAny, AllowMultipleToolCalls = false };
+        ChatResponse called = await client.GetResponseAsync(history, tools);
+        history.AddRange(called.Messages);
+        foreach (FunctionCallContent call in called.Messages.SelectMany(m => m.Contents).OfType<FunctionCallContent>())
+        {
+            object? result = await ticket.InvokeAsync(new AIFunctionArguments(call.Arguments));
+            history.Add(new ChatMessage(ChatRole.Tool, [new FunctionResultContent(call.CallId, result)]));
+        }
+
+        Assert.Equal(3, history.Count);
+    }
+
+    [Fact]
+    public async Task Forms()
+    {
+        using KvCompressChatClient client = await KvCompressChatClient.LoadAsync(new KvCompressChatOptions { CacheBytes = 16L << 20 });
+        JsonElement schema = JsonDocument.Parse("""{"type":"object","properties":{"sure":{"type":"boolean"}},"required":["sure"],"additionalProperties":false}""").RootElement;
+        ChatOptions form = new()
+        {
+            ResponseFormat = ChatResponseFormat.ForJsonSchema(schema),
+            AdditionalProperties = new() { ["logprobs"] = true, ["top_logprobs"] = 3 },
+        };
+        ChatOptions code = new() { AdditionalProperties = new() { ["regex"] = "[A-Z]{2}-[0-9]{4}" } }; // or "grammar"
+        Assert.Matches("sure", (await client.GetResponseAsync("Are you?", form)).Text);
+        Assert.Matches("^[A-Z]{2}-[0-9]{4}$", (await client.GetResponseAsync("Which?", code)).Text);
+    }
+
+    [Fact]
     public void Every_sample_of_the_readme_stands_here()
     {
         string[] readme = File.ReadAllLines(Path.Combine(SharedFiles.Repository, "provider", "README.md"));
@@ -101,7 +135,7 @@ public sealed class ReadmeSamples
             samples++;
         }
 
-        Assert.Equal(6, samples);
+        Assert.Equal(8, samples);
     }
 
     private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));

@@ -42,7 +42,7 @@ public sealed class HostileInputTests(EmbeddedClient shared)
             Tokenizer tokenizer = Tokenizer;
             BuiltPrompt prompt = new PromptBuilder(Model.ChatTemplate, tokenizer, TimeProvider.System).Build(
                 messages, new RequestSettings { Instructions = said, Sampling = new(), Compression = KvCompression.Off, Tools = KvChat.Tools.ToolSettings.Read(new ChatOptions { Tools = [tool] }) });
-            return [.. prompt.Tokens.Where(t => tokenizer.KindOf(t) is TokenKind.Control)];
+            return [.. prompt.Tokens.Where(t => tokenizer.KindOf(t) is Runtime.Text.TokenKind.Control)];
         }
     }
 
@@ -58,9 +58,10 @@ public sealed class HostileInputTests(EmbeddedClient shared)
     [Fact]
     public async Task A_prompt_of_64_MB_is_refused_by_its_length()
     {
-        KvCapacityException error = await Assert.ThrowsAsync<KvCapacityException>(
+        Exception? error = await Record.ExceptionAsync(
             () => shared.Client.GetResponseAsync([new(ChatRole.User, string.Concat(Enumerable.Repeat("word ", (64 << 20) / 5)))]));
-        Assert.True(error.Needed > 10_000_000);
+        Assert.True(error is KvCapacityException or Templates.ChatTemplateException, $"{error}"); // whichever limit is met first
+        Assert.Matches("[0-9]{6,}", error!.Message);
     }
 
     [Theory]
