@@ -8,16 +8,18 @@ namespace KvChat.Runtime.Cache;
 /// </summary>
 public sealed unsafe class HostImage : IDisposable
 {
-    private readonly int[] _lengths;
+    private readonly int[] _lengths, _lowLengths;
     private readonly int _pageBytes;
     private byte* _data;
 
-    internal HostImage(KvFormat format, int layers, int kvHeads, int[] lengths, int pageCount, int pageBytes)
+    internal HostImage(SequenceCache of, int[] lengths, int[] lowLengths, int pageCount, int pageBytes)
     {
-        Format = format;
-        Layers = layers;
-        KvHeads = kvHeads;
+        Format = of.Format;
+        LowFormat = of.LowFormat;
+        Layers = of.Layers;
+        KvHeads = of.KvHeads;
         _lengths = lengths;
+        _lowLengths = lowLengths;
         PageCount = pageCount;
         _pageBytes = pageBytes;
         _data = (byte*)NativeMemory.Alloc((nuint)Math.Max(1, Bytes));
@@ -29,6 +31,9 @@ public sealed unsafe class HostImage : IDisposable
 
     /// <summary>Format of the pages.</summary>
     public KvFormat Format { get; }
+
+    /// <summary>Format of the pages at the right ends of tables, or null.</summary>
+    public KvFormat? LowFormat { get; }
 
     /// <summary>Layers of the model.</summary>
     public int Layers { get; }
@@ -42,10 +47,13 @@ public sealed unsafe class HostImage : IDisposable
     /// <summary>Bytes of host memory.</summary>
     public long Bytes => (long)PageCount * _pageBytes;
 
-    /// <summary>KVs of each head, <c>[layers * kvHeads]</c>.</summary>
+    /// <summary>KVs in the left end of each head, <c>[layers * kvHeads]</c>.</summary>
     public IReadOnlyList<int> Lengths => _lengths;
 
-    /// <summary>A page's image, in the order of heads and then of each head's pages.</summary>
+    /// <summary>KVs in the right end of each head, <c>[layers * kvHeads]</c>.</summary>
+    public IReadOnlyList<int> LowLengths => _lowLengths;
+
+    /// <summary>A page's image, in the order of heads, then of the left end's pages and of the right end's.</summary>
     /// <exception cref="ObjectDisposedException">The memory was given back.</exception>
     public Span<byte> Page(int index)
     {

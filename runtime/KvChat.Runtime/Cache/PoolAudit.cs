@@ -7,7 +7,7 @@ public static class PoolAudit
 {
     /// <summary>
     /// Checks that every page is either free or held by exactly as many tables as the pool counts, that lengths fit pages, and that positions
-    /// ascend within each head.
+    /// ascend within each end of a head's table.
     /// </summary>
     /// <param name="pool">The pool.</param>
     /// <param name="sequences">Every sequence that is not disposed.</param>
@@ -41,21 +41,27 @@ public static class PoolAudit
             string head = $"{name}, layer {i / sequence.KvHeads}, KV head {i % sequence.KvHeads}";
             foreach (int page in table.Pages)
                 Count(holders, page, head);
+            foreach (int page in table.LowPages)
+                Count(holders, page, head);
+            Require(table.LowLength >= 0 && table.LowLength <= (long)table.LowPageCount * sequence.LowPageTokens,
+                $"{head} has {table.LowLength} KVs in {table.LowPageCount} pages of {sequence.LowPageTokens} at its right end.");
             Require(table.Length >= 0 && table.Length <= (long)table.PageCount * sequence.PageTokens,
                 $"{head} has {table.Length} KVs in {table.PageCount} pages of {sequence.PageTokens}.");
-            CheckPositions(sequence, table, head);
-            kvs += table.Length;
-            pages += table.PageCount;
+            CheckPositions(sequence, table.View, sequence.Format, head);
+            if (table.LowLength > 0)
+                CheckPositions(sequence, table.View.LowEnd, sequence.LowFormat!.Value, head);
+            kvs += table.Length + table.LowLength;
+            pages += table.PageCount + table.LowPageCount;
         }
 
         Require(kvs == sequence.KvCount, $"{name} counts {sequence.KvCount} KVs, its heads have {kvs}.");
         Require(pages == sequence.PageCount, $"{name} counts {sequence.PageCount} pages, its heads have {pages}.");
     }
 
-    private static void CheckPositions(SequenceCache sequence, HeadTable table, string head)
+    private static void CheckPositions(SequenceCache sequence, HeadView end, KvFormat format, string head)
     {
-        int[] positions = new int[table.Length];
-        sequence.Pool.Arena.ReadPositions(table.View, sequence.Format, positions);
+        int[] positions = new int[end.Length];
+        sequence.Pool.Arena.ReadPositions(end, format, positions);
         for (int i = 1; i < positions.Length; i++)
             Require(positions[i] > positions[i - 1], $"{head}: KV {i} has position {positions[i]} behind {positions[i - 1]}.");
     }

@@ -11,12 +11,14 @@ public sealed partial class SequenceCache
     {
         ThrowIfDisposed();
         ReleaseUnused();
-        HostImage image = new(Format, Layers, KvHeads, [.. _lengths], PageCount, Pool.BytesPerPage);
+        HostImage image = new(this, [.. _tables.Select(static t => t.Length)], [.. _tables.Select(static t => t.LowLength)], PageCount, Pool.BytesPerPage);
         int index = 0;
         foreach (HeadTable table in _tables)
         {
             foreach (int page in table.Pages)
                 Pool.Arena.ReadPage(page, image.Page(index++));
+            for (int i = 0; i < table.LowPageCount; i++)
+                Pool.Arena.ReadPage(table.Low(i), image.Page(index++));
         }
 
         Clear();
@@ -33,7 +35,7 @@ public sealed partial class SequenceCache
         ArgumentNullException.ThrowIfNull(image);
         if (KvCount != 0)
             throw new InvalidOperationException($"The sequence has {KvCount} KVs; only an empty one can take an image.");
-        if (image.Format != Format || image.Layers != Layers || image.KvHeads != KvHeads)
+        if (image.Format != Format || image.LowFormat != LowFormat || image.Layers != Layers || image.KvHeads != KvHeads)
             throw new ArgumentException($"The image has {image.Layers} layers of {image.KvHeads} KV heads in {image.Format}; the sequence has {Layers} of {KvHeads} in {Format}.", nameof(image));
         ReleaseUnused();
         if (image.PageCount > Pool.FreePages)
@@ -50,8 +52,17 @@ public sealed partial class SequenceCache
                 Pool.Arena.WritePage(page, image.Page(index++));
             }
 
+            for (int pages = LowPagesFor(image.LowLengths[i]); pages > 0; pages--)
+            {
+                int page = Pool.Allocate();
+                _tables[i].AddLow(page);
+                PageCount++;
+                Pool.Arena.WritePage(page, image.Page(index++));
+            }
+
             _tables[i].Length = length;
-            KvCount += length;
+            _tables[i].LowLength = image.LowLengths[i];
+            KvCount += length + image.LowLengths[i];
         }
 
         return true;

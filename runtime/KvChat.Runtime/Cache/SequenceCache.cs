@@ -4,14 +4,14 @@ using KvChat.Kernels;
 namespace KvChat.Runtime.Cache;
 
 /// <summary>
-/// The KVs of one sequence: a <see cref="HeadTable"/> per layer and KV head over a <see cref="PagePool"/>, all in one format. Tables are
-/// ragged: after an eviction every head has as many pages as it needs.
+/// The KVs of one sequence: a <see cref="HeadTable"/> per layer and KV head over a <see cref="PagePool"/>, in one format or, where compression has given less
+/// to some KVs, in two. Tables are ragged: after an eviction every head has as many pages as it needs.
 /// </summary>
 /// <remarks>
 /// <para>A step appends the same number of KVs to every head: <see cref="TryReserve"/>, then <see cref="FillViews"/> per layer while kernels write,
 /// then <see cref="Commit"/>. A reservation that was not used stays with the sequence for the next step, until <see cref="ReleaseUnused"/> or
 /// anything else that changes the tables. None of this allocates on the managed heap.</para>
-/// <para>Within a head, KVs always stand in ascending order of position. Eviction could close holes with fewer moves by taking KVs from the end
+/// <para>Within each end of a head's table, KVs always stand in ascending order of position. Eviction could close holes with fewer moves by taking KVs from the end
 /// (two pointers meeting), but pooling along tokens, sliding windows, truncation, sinks and the protected window would then need the positions
 /// sorted each time; in order, each of them is a range of indices. The price is that every kept KV behind the first hole moves, once per
 /// compression: at 8x an eighth of the KVs, at most.</para>
@@ -29,13 +29,19 @@ public sealed partial class SequenceCache : IDisposable
     /// <param name="pool">Where its pages come from.</param>
     /// <param name="layers">Layers of the model.</param>
     /// <param name="kvHeads">KV heads of a layer.</param>
-    /// <param name="format">Format of all its pages.</param>
-    public SequenceCache(PagePool pool, int layers, int kvHeads, KvFormat format)
+    /// <param name="format">Format of its pages.</param>
+    /// <param name="lowFormat">Format of the right ends of its tables, into which <see cref="TryRequantize"/> moves KVs; null for none.</param>
+    /// <exception cref="ArgumentException">The low format is none of codes.</exception>
+    public SequenceCache(PagePool pool, int layers, int kvHeads, KvFormat format, KvFormat? lowFormat = null)
     {
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(layers);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(kvHeads);
+        if (lowFormat is { } low && !low.IsQuantized())
+            throw new ArgumentException($"The low format is {low}; it must be one of codes: K8V8, K8V4, K4V4 or K4V2.", nameof(lowFormat));
         Pool = pool;
+        LowFormat = lowFormat;
+        LowPageTokens = pool.Arena.PageTokens(lowFormat ?? format);
         Layers = layers;
         KvHeads = kvHeads;
         Format = format;
@@ -55,8 +61,26 @@ public sealed partial class SequenceCache : IDisposable
     /// <summary>KV heads of a layer.</summary>
     public int KvHeads { get; }
 
-    /// <summary>Format of all pages.</summary>
+    /// <summary>Format of the pages at the left ends of tables, where new KVs go.</summary>
     public KvFormat Format { get; }
+
+    /// <summary>Format of the pages at the right ends of tables, or null.</summary>
+    public KvFormat? LowFormat { get; }
+
+    /// <summary>KVs that a page holds in <see cref="LowFormat"/>.</summary>
+    public int LowPageTokens { get; }
+
+    /// <summary>KVs in the right ends of all tables.</summary>
+    public long LowKvCount
+    {
+        get
+        {
+            long count = 0;
+            foreach (HeadTable table in _tables)
+                count += table.LowLength;
+            return count;
+        }
+    }
 
     /// <summary>KVs that a page holds in <see cref="Format"/>.</summary>
     public int PageTokens { get; }
@@ -176,7 +200,7 @@ public sealed partial class SequenceCache : IDisposable
         }
 
         foreach (HeadTable table in _tables)
-            Shorten(table, table.Length - tokens);
+            Shorten(table, table.Length - tokens, table.LowLength);
     }
 
     /// <summary>Drops every KV whose position is at least <paramref name="position"/>, and gives empty pages back.</summary>
@@ -186,7 +210,7 @@ public sealed partial class SequenceCache : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         Span<int> positions = stackalloc int[PageTokens];
         foreach (HeadTable table in _tables)
-            Shorten(table, CountBelow(table, position, positions));
+            Shorten(table, CountBelow(table, position, positions), LowCountBelow(table, position));
     }
 
     /// <summary>
@@ -197,7 +221,7 @@ public sealed partial class SequenceCache : IDisposable
     {
         ThrowIfDisposed();
         ReleaseUnused();
-        SequenceCache fork = new(Pool, Layers, KvHeads, Format);
+        SequenceCache fork = new(Pool, Layers, KvHeads, Format, LowFormat);
         for (int i = 0; i < _tables.Length; i++)
         {
             HeadTable copy = fork._tables[i];
@@ -208,7 +232,14 @@ public sealed partial class SequenceCache : IDisposable
                 copy.Add(page);
             }
 
+            for (int low = 0; low < _tables[i].LowPageCount; low++)
+            {
+                Pool.Retain(_tables[i].Low(low));
+                copy.AddLow(_tables[i].Low(low));
+            }
+
             copy.Length = _tables[i].Length;
+            copy.LowLength = _tables[i].LowLength;
         }
 
         fork.PageCount = PageCount;
@@ -225,6 +256,8 @@ public sealed partial class SequenceCache : IDisposable
             foreach (HeadTable table in _tables)
             {
                 foreach (int page in table.Pages)
+                    pages += Pool.IsShared(page) ? 0 : 1;
+                foreach (int page in table.LowPages)
                     pages += Pool.IsShared(page) ? 0 : 1;
             }
 
@@ -245,6 +278,12 @@ public sealed partial class SequenceCache : IDisposable
             {
                 if (Pool.IsShared(table[i]))
                     Unshare(table, i);
+            }
+
+            for (int i = 0; i < table.LowPageCount; i++)
+            {
+                if (Pool.IsShared(table.Low(i)))
+                    table.Low(i) = Copy(table.Low(i));
             }
         }
 
@@ -268,20 +307,24 @@ public sealed partial class SequenceCache : IDisposable
 
     private bool SharesPartialPage(HeadTable table) => table.Length % PageTokens != 0 && Pool.IsShared(table[table.Length / PageTokens]);
 
-    private void Unshare(HeadTable table, int index)
+    private int LowPagesFor(int kvs) => (kvs + LowPageTokens - 1) / LowPageTokens;
+
+    private void Unshare(HeadTable table, int index) => table[index] = Copy(table[index]);
+
+    private int Copy(int shared)
     {
-        int shared = table[index];
         int own = Pool.Allocate();
         Pool.Arena.CopyPage(shared, own);
-        table[index] = own;
         Pool.Release(shared);
+        return own;
     }
 
-    private void Shorten(HeadTable table, int length)
+    private void Shorten(HeadTable table, int length, int lowLength)
     {
         _reserved = 0;
-        KvCount -= table.Length - length;
+        KvCount -= table.Length - length + table.LowLength - lowLength;
         table.Length = length;
+        table.LowLength = lowLength;
         Trim(table);
     }
 
@@ -293,12 +336,19 @@ public sealed partial class SequenceCache : IDisposable
             Pool.Release(table.RemoveLast());
             PageCount--;
         }
+
+        pages = LowPagesFor(table.LowLength);
+        while (table.LowPageCount > pages)
+        {
+            Pool.Release(table.RemoveLastLow());
+            PageCount--;
+        }
     }
 
     private void Clear()
     {
         foreach (HeadTable table in _tables)
-            Shorten(table, 0);
+            Shorten(table, 0, 0);
     }
 
     /// <summary>KVs before a position: a binary search over the pages' first positions, then one page.</summary>
@@ -338,12 +388,12 @@ public sealed partial class SequenceCache : IDisposable
     {
         public int Count => tables.Length;
 
-        public int this[int index] => tables[index].Length;
+        public int this[int index] => tables[index].Length + tables[index].LowLength;
 
         public IEnumerator<int> GetEnumerator()
         {
             foreach (HeadTable table in tables)
-                yield return table.Length;
+                yield return table.Length + table.LowLength;
         }
 
         IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();

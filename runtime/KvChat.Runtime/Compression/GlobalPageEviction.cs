@@ -7,7 +7,7 @@ namespace KvChat.Runtime.Compression;
 /// A head loses its KVs in ascending order of (score, index). Its first page is free when those of the partly filled last page have gone in
 /// number, each further one after a page's worth more. A page costs the largest score that goes with it. Steps are taken in ascending order of
 /// (cost, layer, head, number); because costs ascend within a head, the cheapest steps are found by a threshold on the cost, without sorting
-/// over heads. No head goes below a page, below <see cref="SelectionInput.FloorKvs"/>, or below its KVs of score +infinity.
+/// over heads. No head goes below a page (but where <see cref="SelectionInput.MayEmpty"/> says so), below <see cref="SelectionInput.FloorKvs"/>, or below its KVs of score +infinity.
 /// </remarks>
 public sealed class GlobalPageEviction : IBudgetAllocator
 {
@@ -66,7 +66,7 @@ public sealed class GlobalPageEviction : IBudgetAllocator
         {
             int length = input.Lengths[head], headPages = input.PagesFor(length);
             firstStep[head] = steps;
-            int most = headPages - FloorPages(length, input.FloorKvs, input.PageTokens);
+            int most = headPages - (input.MayEmpty ? 0 : FloorPages(length, input.FloorKvs, input.PageTokens));
             if (most > 0)
             {
                 Span<uint> keys = ScoreOrder.Room(ref _keys, length).AsSpan(0, length);

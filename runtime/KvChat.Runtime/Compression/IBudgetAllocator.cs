@@ -24,6 +24,9 @@ public readonly ref struct SelectionInput
     /// <summary>KVs that no head goes below.</summary>
     public required int FloorKvs { get; init; }
 
+    /// <summary>Whether a head may lose its last page; then <see cref="FloorKvs"/> is 0.</summary>
+    public bool MayEmpty { get; init; }
+
     /// <summary>KVs of a head where every head has the same number of whole pages.</summary>
     public int KvsPerHead => (int)Math.Min(int.MaxValue, (long)(AllowedPages / Math.Max(1, Lengths.Length)) * PageTokens);
 

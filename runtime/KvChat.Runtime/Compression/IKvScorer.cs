@@ -71,6 +71,6 @@ public sealed class AttentionScorer : IKvScorer
     public void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
     {
         ArgumentNullException.ThrowIfNull(cache);
-        cache.Pool.Arena.ReadScores(cache.Table(layer, kvHead).View, cache.Format, scores);
+        cache.ReadScores(layer, kvHead, scores);
     }
 }

@@ -37,6 +37,12 @@ public sealed record KvCompression
     /// <summary>The full cache.</summary>
     public static KvCompression Off { get; } = new() { Policy = CompressionPolicies.Off };
 
+    /// <summary>
+    /// Mixed precision as in LeanKV (arXiv 2412.03131): KVs are read and kept in K8V4, those that matter less go to K4V2, the rest is dropped. Set a budget with it; with
+    /// a ratio of 1 it only quantises, and without <see cref="LowFormat"/> it only evicts.
+    /// </summary>
+    public static KvCompression LeanKv { get; } = new() { Format = KvFormat.K8V4, LowFormat = KvFormat.K4V2 };
+
     /// <summary>Name of the policy: <c>kv-compress</c>, or <c>off</c>.</summary>
     public string Policy { get; init; } = "kv-compress";
 
@@ -57,6 +63,15 @@ public sealed record KvCompression
 
     /// <summary>How KVs are stored.</summary>
     public KvFormat Format { get; init; }
+
+    /// <summary>
+    /// Format of fewer bits for KVs that matter less, one of codes; null for a single format. A compression then keeps KVs in <see cref="Format"/>, keeps others in
+    /// this one and drops the rest (LeanKV, arXiv 2412.03131). Sinks, protected and pinned KVs stay in <see cref="Format"/>.
+    /// </summary>
+    public KvFormat? LowFormat { get; init; }
+
+    /// <summary>Share of the budget's bytes for KVs in <see cref="Format"/> where there is a <see cref="LowFormat"/>; the rest is for those in the latter. From above 0 to 1.</summary>
+    public double HighShare { get; init; } = 0.5;
 
     /// <summary>Prompt tokens whose queries make the scores (w).</summary>
     public int ObservationWindow { get; init; } = 32;
@@ -99,6 +114,8 @@ public sealed record KvCompression
         Check.Field(Enum.IsDefined(Schedule), nameof(KvCompression), nameof(Schedule), Schedule, "a CompressionSchedule");
         Check.Field(Enum.IsDefined(Query), nameof(KvCompression), nameof(Query), Query, "a CompressionQuery");
         Check.Field(Enum.IsDefined(Format), nameof(KvCompression), nameof(Format), Format, $"one of: {KvFormats.Names}");
+        Check.Field(LowFormat is null || (Enum.IsDefined(LowFormat.Value) && LowFormat.Value.IsQuantized()), nameof(KvCompression), nameof(LowFormat), LowFormat, "one of codes: K8V8, K8V4, K4V4, K4V2; or null");
+        Check.Field(HighShare is > 0 and <= 1, nameof(KvCompression), nameof(HighShare), HighShare, "above 0 and at most 1");
         Check.Field(ObservationWindow is >= 1 and <= 256, nameof(KvCompression), nameof(ObservationWindow), ObservationWindow, "from 1 to 256");
         Check.Field(PoolWidth is null || (PoolWidth is >= 1 and <= 255 && PoolWidth % 2 == 1), nameof(KvCompression), nameof(PoolWidth), PoolWidth, "odd, from 1 to 255");
         Check.Field(ProtectedTokens is >= 1 and <= 4096, nameof(KvCompression), nameof(ProtectedTokens), ProtectedTokens, "from 1 to 4096");

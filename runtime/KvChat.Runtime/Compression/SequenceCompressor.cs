@@ -8,7 +8,8 @@ namespace KvChat.Runtime.Compression;
 /// <param name="PagesFreed">Pages that the sequence no longer holds.</param>
 /// <param name="EffectiveRatio">The ratio asked for, raised to the floor where it lies below: what sinks, protected window and pinned stretches take.</param>
 /// <param name="RaisedToFloor">Whether it was raised.</param>
-public readonly record struct CompressionReport(long Kept, long Evicted, int PagesFreed, double EffectiveRatio, bool RaisedToFloor);
+/// <param name="Requantized">KVs that went to the low format.</param>
+public readonly record struct CompressionReport(long Kept, long Evicted, int PagesFreed, double EffectiveRatio, bool RaisedToFloor, long Requantized = 0);
 
 /// <summary>
 /// Compresses sequences to their budgets: reads scores, marks what must stay and what goes first, lets the policy's allocator choose and the
@@ -21,6 +22,7 @@ public sealed class SequenceCompressor
     private bool[] _keep = [];
     private int[] _positions = [];
     private int[] _lengths = [];
+    private readonly MixedSelection _mixed = new();
 
     /// <summary>Compresses a sequence, or changes nothing.</summary>
     /// <param name="cache">The sequence; a reservation must be made again afterwards.</param>
@@ -43,7 +45,7 @@ public sealed class SequenceCompressor
         int heads = cache.KeptPerHead.Count, pageTokens = cache.PageTokens;
         int asked = CompressionBudget.AskedPages(settings, heads, tokensSeen, pageTokens);
         int allowed = CompressionBudget.AllowedPages(settings, heads, tokensSeen, pageTokens);
-        long kvsBefore = cache.KvCount;
+        long kvsBefore = cache.KvCount, lowBefore = cache.LowKvCount;
         int pagesBefore = cache.PageCount;
         bool done = true;
         if (!settings.IsOff && pagesBefore > allowed)
@@ -52,11 +54,13 @@ public sealed class SequenceCompressor
             int floor = ReadScores(cache, policy.Scorer, settings, spans, history, PrefersAny(spans) && HasRoom(settings, spans, (long)allowed * pageTokens / heads));
             allowed = Math.Max(allowed, floor);
             if (pagesBefore > allowed)
-                done = TryEvict(cache, AllocatorOf(policy), allowed, settings.SinkTokens + settings.ProtectedTokens);
+                done = cache.LowFormat is null
+                    ? TryEvict(cache, AllocatorOf(policy), allowed, settings.SinkTokens + settings.ProtectedTokens)
+                    : _mixed.TryApply(cache, AllocatorOf(policy), settings, _scores.AsSpan(0, (int)cache.KvCount), allowed);
         }
 
         report = new CompressionReport(cache.KvCount, kvsBefore - cache.KvCount, pagesBefore - cache.PageCount,
-            EffectiveRatio(settings, asked, allowed, CompressionBudget.WholePages(heads, tokensSeen, pageTokens)), allowed > asked);
+            EffectiveRatio(settings, asked, allowed, CompressionBudget.WholePages(heads, tokensSeen, pageTokens)), allowed > asked, Math.Max(0, cache.LowKvCount - lowBefore));
         return done;
     }
 
@@ -78,25 +82,28 @@ public sealed class SequenceCompressor
         int floor = 0, offset = 0;
         for (int head = 0; head < heads; head++)
         {
-            int length = _lengths[head] = cache.KeptPerHead[head], layer = head / cache.KvHeads, kvHead = head % cache.KvHeads;
+            int length = _lengths[head] = cache.KeptPerHead[head], layer = head / cache.KvHeads, kvHead = head % cache.KvHeads, low = cache.Table(layer, kvHead).LowLength;
             Span<float> scores = _scores.AsSpan(offset, length);
             scorer.ReadScores(cache, layer, kvHead, scores);
             scores.Replace(float.PositiveInfinity, float.MaxValue); // +infinity is for what must stay; a score that overflowed is only very high
             if (divide || marked)
             {
                 Span<int> positions = ScoreOrder.Room(ref _positions, length).AsSpan(0, length);
-                cache.Pool.Arena.ReadPositions(cache.Table(layer, kvHead).View, cache.Format, positions);
+                cache.ReadPositions(layer, kvHead, positions);
                 if (divide)
                     Divide(scores, positions, history);
-                Mark(scores, positions, spans, KvRetention.Droppable, float.NegativeInfinity);
+                MarkEnds(scores, positions, low, spans, KvRetention.Droppable, float.NegativeInfinity);
                 if (keepsPreferred)
-                    Mark(scores, positions, spans, KvRetention.Preferred, float.PositiveInfinity);
-                Mark(scores, positions, spans, KvRetention.Pinned, float.PositiveInfinity);
+                    MarkEnds(scores, positions, low, spans, KvRetention.Preferred, float.PositiveInfinity);
+                MarkEnds(scores, positions, low, spans, KvRetention.Pinned, float.PositiveInfinity);
             }
 
-            scores[..Math.Min(length, settings.SinkTokens)].Fill(float.PositiveInfinity);
-            scores[Math.Max(0, length - settings.ProtectedTokens)..].Fill(float.PositiveInfinity);
-            floor += GlobalPageEviction.FloorPages(length, scores.Count(float.PositiveInfinity), cache.PageTokens);
+            // Sinks and protected ones never went to the right end.
+            Span<float> left = scores[low..];
+            left[..Math.Min(left.Length, settings.SinkTokens)].Fill(float.PositiveInfinity);
+            left[Math.Max(0, left.Length - settings.ProtectedTokens)..].Fill(float.PositiveInfinity);
+            floor += GlobalPageEviction.FloorPages(left.Length, left.Count(float.PositiveInfinity), cache.PageTokens)
+                + ((scores[..low].Count(float.PositiveInfinity) + cache.LowPageTokens - 1) / cache.LowPageTokens);
             offset += length;
         }
 
@@ -164,6 +171,14 @@ public sealed class SequenceCompressor
     {
         for (int i = 0; i < scores.Length; i++)
             scores[i] /= Math.Max(1, history.QueriesThatSaw(positions[i]));
+    }
+
+    /// <summary>Marks both ends of a table; positions ascend within each.</summary>
+    private static void MarkEnds(Span<float> scores, ReadOnlySpan<int> positions, int low, IReadOnlyList<PromptSpan> spans, KvRetention retention, float mark)
+    {
+        if (low > 0)
+            Mark(scores[..low], positions[..low], spans, retention, mark);
+        Mark(scores[low..], positions[low..], spans, retention, mark);
     }
 
     private static void Mark(Span<float> scores, ReadOnlySpan<int> positions, IReadOnlyList<PromptSpan> spans, KvRetention retention, float mark)

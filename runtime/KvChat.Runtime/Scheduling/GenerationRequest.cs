@@ -87,6 +87,9 @@ public sealed record KvStatistics
     /// <summary>KVs in the cache at the end.</summary>
     public required long Kept { get; init; }
 
+    /// <summary>Of these, KVs in the low format.</summary>
+    public long KeptLow { get; init; }
+
     /// <summary>KVs in the cache when the first token of the answer was drawn.</summary>
     public required long KeptAtAnswer { get; init; }
 

@@ -114,7 +114,9 @@ internal sealed class HeldSequences
         KvCompression wanted = session.Request.Compression;
         int most = Math.Min(session.PromptLength - 1, held.Length);
         int equal = session.Tokens.AsSpan(0, most).CommonPrefixLength(held.Tokens.AsSpan(0, most));
-        if (held.Compression.Format != wanted.Format || held.Start != session.CompressedStart || equal < (held.Start?.Length ?? 0))
+        if (held.Compression.Format != wanted.Format || held.Compression.LowFormat != wanted.LowFormat)
+            return 0;
+        if (held.Start != session.CompressedStart || equal < (held.Start?.Length ?? 0))
             return 0;
 
         // What was evicted was chosen with all of that prompt in sight: only a continuation of the whole of it under the same settings may build on it.

@@ -28,7 +28,7 @@ internal static class RequestChecks
     /// <exception cref="KvCapacityException">The request cannot be served even alone.</exception>
     public static int OutputTokens(GenerationRequest request, Scheduler scheduler)
     {
-        CheckFormat(request.Compression.Format, nameof(KvCompression.Format), scheduler);
+        CheckFormats(request.Compression, scheduler);
         int prompt = request.Prompt.Length, room = scheduler.ContextTokens - prompt;
         int output = request.MaxOutputTokens ?? Math.Max(1, room);
         if (output > room)
@@ -47,6 +47,13 @@ internal static class RequestChecks
         throw new KvCapacityException(
             $"A prompt of {prompt} tokens with an answer of up to {request.MaxOutputTokens ?? 1}; bytes of KV cache", needed, available,
             "Raise CacheBytes, retain less (RetainedRatio), compress while reading (Schedule = WhileReading), or lower MaxOutputTokens.");
+    }
+
+    private static void CheckFormats(KvCompression compression, Scheduler scheduler)
+    {
+        CheckFormat(compression.Format, nameof(KvCompression.Format), scheduler);
+        if (compression.LowFormat is { } low)
+            CheckFormat(low, nameof(KvCompression.LowFormat), scheduler);
     }
 
     private static void CheckFormat(KvFormat format, string field, Scheduler scheduler) => Runtime.Check.Field(
@@ -80,7 +87,7 @@ internal static class RequestChecks
     /// <exception cref="KvCapacityException">It does not fit, even alone.</exception>
     public static int CheckPreparation(GenerationRequest request, Scheduler scheduler)
     {
-        CheckFormat(request.Compression.Format, nameof(KvCompression.Format), scheduler);
+        CheckFormats(request.Compression, scheduler);
         int prompt = request.Prompt.Length;
         if (prompt > scheduler.ContextTokens)
             throw new KvCapacityException($"The text has {prompt} tokens; tokens of context", prompt, scheduler.ContextTokens, "Shorten it, or use a model with a longer context.");

@@ -82,7 +82,7 @@ internal sealed partial class Scheduler
                 continue;
             }
 
-            session.Cache ??= new SequenceCache(_pool, Shape.Layers, Shape.KvHeads, session.Request.Compression.Format);
+            session.Cache ??= new SequenceCache(_pool, Shape.Layers, Shape.KvHeads, session.Request.Compression.Format, session.Request.Compression.LowFormat);
             session.PromisedPages = whole - (session is { CompressedStart: { } shared, Plan.Observes: true } ? shared.PageCount : 0);
             _cachedTokens += session.Cached;
             _running.Add(session);

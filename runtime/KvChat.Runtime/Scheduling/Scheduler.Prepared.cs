@@ -30,7 +30,7 @@ internal sealed partial class Scheduler
             return 0;
         if (start.IsCompressed)
             return start.Length;
-        return start.Cache.Format == session.Request.Compression.Format ? HeldSequences.FullPrefix(session, start.Length) : 0;
+        return start.Cache.Format == session.Request.Compression.Format && start.Cache.LowFormat == session.Request.Compression.LowFormat ? HeldSequences.FullPrefix(session, start.Length) : 0;
     }
 
     /// <summary>

@@ -53,6 +53,7 @@ internal sealed partial class Scheduler
             FirstRow = firstRow,
             RowCount = piece.AllRows,
             Format = session.Request.Compression.Format,
+            LowFormat = session.Cache!.LowFormat ?? default,
             Observation = observation.Mode,
             ObservedRows = observation.Mode == ObservationMode.None ? 0 : observation.Rows,
             PoolWidth = observation.PoolWidth,
@@ -159,7 +160,7 @@ internal sealed partial class Scheduler
         _compressionTicks += ticks;
         session.CompressionTicks += ticks;
         _evicted += report.Evicted;
-        session.IsCompressed |= report.Evicted > 0;
+        session.IsCompressed |= report.Evicted > 0 || report.Requantized > 0;
         if (!settings.IsOff)
             session.EffectiveRatio = report.EffectiveRatio;
         return report;

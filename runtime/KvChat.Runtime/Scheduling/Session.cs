@@ -168,6 +168,7 @@ internal sealed class Session
             {
                 Seen = (long)Read * cache.KeptPerHead.Count,
                 Kept = cache.KvCount,
+                KeptLow = cache.LowKvCount,
                 KeptAtAnswer = KeptAtAnswer,
                 Bytes = cache.Bytes,
                 BytesAtAnswer = BytesAtAnswer,

@@ -3,6 +3,7 @@ using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
+using KvChat.Kernels;
 
 namespace KvChat.Benchmarks.Kernels;
 
@@ -55,8 +56,12 @@ public class AttentionDecodeBenchmarks
     [Params(1, 8)]
     public int Sequences { get; set; }
 
+    /// <summary>How KVs are stored; GB/s counts halves for all, so that formats compare by the KVs that they read.</summary>
+    [Params(KvFormat.F16, KvFormat.K8V8, KvFormat.K8V4, KvFormat.K4V4, KvFormat.K4V2)]
+    public KvFormat Format { get; set; }
+
     [GlobalSetup]
-    public void Setup() => _layer = new AttentionLayer(Threads, Sequences, 4096 / Sequences, 1, Layers);
+    public void Setup() => _layer = new AttentionLayer(Threads, Sequences, 4096 / Sequences, 1, Layers, Format);
 
     [GlobalCleanup]
     public void Cleanup() => _layer?.Dispose();

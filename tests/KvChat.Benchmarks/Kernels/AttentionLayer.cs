@@ -13,16 +13,18 @@ internal sealed unsafe class AttentionLayer : IDisposable
 
     private readonly CpuBackend _backend;
     private readonly KvArena _arena;
+    private readonly KvFormat _format;
     private readonly KvBatch[] _layers;
     private readonly int[] _pages;
     private readonly DeviceTensor _rows;
     private readonly DeviceTensor _output;
     private readonly DeviceRotary _rotary;
 
-    public AttentionLayer(int threads, int sequences, int depth, int rows, int layers)
+    public AttentionLayer(int threads, int sequences, int depth, int rows, int layers, KvFormat format = KvFormat.F16)
     {
         _backend = new CpuBackend(new CpuBackendOptions { Threads = threads });
-        int pagesPerHead = (depth + rows + PageTokens - 1) / PageTokens, heads = layers * sequences * KvHeads;
+        _format = format;
+        int slots = new KvArenaShape(HeadDim, PageTokens, 1).PageTokens(format), pagesPerHead = (depth + rows + slots - 1) / slots, heads = layers * sequences * KvHeads;
         _arena = _backend.CreateArena(new KvArenaShape(HeadDim, PageTokens, pagesPerHead * heads));
         _pages = GC.AllocateUninitializedArray<int>(pagesPerHead * heads, pinned: true);
         for (int i = 0; i < _pages.Length; i++)
@@ -45,7 +47,7 @@ internal sealed unsafe class AttentionLayer : IDisposable
     }
 
     /// <summary>Bytes of that many keys and values in all KV heads of a layer.</summary>
-    public static double KvBytes(long kvs) => (double)kvs * KvHeads * HeadDim * 2 * sizeof(ushort);
+    public static double KvBytes(long kvs, KvFormat format = KvFormat.F16) => (double)kvs * KvHeads * HeadDim * (format.KeyBits() + format.ValueBits()) / 8;
 
     /// <summary>Multiplications and additions of the two products of a layer, over visible KVs alone.</summary>
     public static double Operations(int depth, int rows) => 4.0 * HeadDim * QueryHeads * (((double)rows * depth) + (rows * (rows + 1.0) / 2));
@@ -104,7 +106,7 @@ internal sealed unsafe class AttentionLayer : IDisposable
         fixed (int* pages = _pages)
         {
             for (int i = 0; i < sequences; i++)
-                batch.Sequences[i] = new SequenceSlice { FirstRow = i * rows, RowCount = rows, Format = KvFormat.F16 };
+                batch.Sequences[i] = new SequenceSlice { FirstRow = i * rows, RowCount = rows, Format = _format };
             for (int i = 0; i < batch.Heads.Length; i++)
                 batch.Heads[i] = new HeadView(pages + firstPage + (i * pagesPerHead), depth);
         }

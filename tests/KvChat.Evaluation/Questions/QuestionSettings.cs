@@ -39,6 +39,12 @@ public sealed record QuestionSettings
 
     public KvFormat Format { get; init; }
 
+    /// <summary>Format of KVs that matter less, or null.</summary>
+    public KvFormat? LowFormat { get; init; }
+
+    /// <summary>Share of the budget for KVs in <see cref="Format"/> where there is a low format.</summary>
+    public double? HighShare { get; init; }
+
     public int? PoolWidth { get; init; }
 
     public int? Window { get; init; }
@@ -68,6 +74,8 @@ public sealed record QuestionSettings
             Query = Query,
             Schedule = Schedule,
             Format = Format,
+            LowFormat = LowFormat,
+            HighShare = HighShare ?? defaults.HighShare,
             PoolWidth = PoolWidth,
             ObservationWindow = Window ?? defaults.ObservationWindow,
             ChunkTokens = Chunk ?? defaults.ChunkTokens,

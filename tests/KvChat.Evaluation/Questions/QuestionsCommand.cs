@@ -25,6 +25,8 @@ public static class QuestionsCommand
         var limit = new Option<int?>("--limit") { Description = "most questions: question 1 of every document, then question 2, and so on" };
         var turns = new Option<int>("--turns") { DefaultValueFactory = _ => 1, Description = "questions of a session, one after another" };
         var format = new Option<KvFormat>("--format") { DefaultValueFactory = _ => KvFormat.F16, Description = "how KVs are stored" };
+        var lowFormat = new Option<KvFormat?>("--low-format") { Description = "how KVs are stored that matter less; left out: all alike" };
+        var highShare = new Option<double?>("--high-share") { Description = "share of the budget for KVs in --format where there is a --low-format" };
         var pool = new Option<int?>("--pool") { Description = "width of the max-pooling; left out: the model's default" };
         var window = new Option<int?>("--window") { Description = "observation window in tokens" };
         var chunk = new Option<int?>("--chunk") { Description = "tokens between two compressions while reading" };
@@ -43,7 +45,7 @@ public static class QuestionsCommand
         limit.Validators.Add(r => Positive(r.GetValueOrDefault<int?>() ?? 1, limit.Name, r.AddError));
         var command = new Command("questions", "Share of right answers about long documents, against the share of KVs that is kept.")
         {
-            model, questions, policy, retained, query, schedule, match, limit, turns, format, pool, window, chunk, threads, activations, cache, sessions, json,
+            model, questions, policy, retained, query, schedule, match, limit, turns, format, lowFormat, highShare, pool, window, chunk, threads, activations, cache, sessions, json,
         };
         command.SetAction((parsed, token) => RunAsync(
             new QuestionSettings
@@ -58,6 +60,8 @@ public static class QuestionsCommand
                 Limit = parsed.GetValue(limit),
                 Turns = parsed.GetValue(turns),
                 Format = parsed.GetValue(format),
+                LowFormat = parsed.GetValue(lowFormat),
+                HighShare = parsed.GetValue(highShare),
                 PoolWidth = parsed.GetValue(pool),
                 Window = parsed.GetValue(window),
                 Chunk = parsed.GetValue(chunk),

@@ -68,6 +68,59 @@ public sealed class FormatEngineTests : IDisposable
         Assert.Equal(scheduler.Statistics(false).TotalPages, scheduler.Statistics(false).FreePages);
     }
 
+    [Theory]
+    [InlineData(KvFormat.K8V4, KvFormat.K4V2, 0.5)]
+    [InlineData(KvFormat.F16, KvFormat.K4V4, 0.3)]
+    [InlineData(KvFormat.K8V8, KvFormat.K8V4, 0.8)]
+    public void Two_formats_in_a_sequence_depend_on_nothing_else(KvFormat high, KvFormat low, double share)
+    {
+        KvCompression mixed = new()
+        {
+            Format = high, LowFormat = low, HighShare = share, RetainedRatio = 0.4, DecodeInterval = 16, ProtectedTokens = 8, ObservationWindow = 8,
+        };
+        GenerationRequest[] requests =
+        [
+            Request(1, 300, 70, mixed),
+            Request(2, 230, 40, mixed with { Schedule = CompressionSchedule.WhileReading, ChunkTokens = 64 }),
+            Request(3, 100, 30, KvCompression.Off with { Format = low }),
+            Request(4, 260, 50, mixed with { Schedule = CompressionSchedule.WhileReading, Query = CompressionQuery.Unknown, ChunkTokens = 64 }),
+        ];
+        List<int[]> alone = [.. requests.Select(r => Answers(4_000_000, 512, r).Single())];
+        Assert.Equal(alone, Answers(4_000_000, 32, requests));
+        Assert.Equal(alone, Answers(90_000, 64, requests));
+    }
+
+    [Fact]
+    public void Two_formats_keep_more_kvs_in_the_same_bytes()
+    {
+        KvCompression single = new() { Format = KvFormat.K8V4, RetainedRatio = 0.25, ProtectedTokens = 8, ObservationWindow = 8 };
+        KvStatistics one = Kvs(single), two = Kvs(single with { LowFormat = KvFormat.K4V2 });
+        Assert.True(two.KeptLow > 0, "nothing is in the low format");
+        Assert.True(two.KeptAtAnswer > one.KeptAtAnswer, $"{two.KeptAtAnswer} KVs in two formats, {one.KeptAtAnswer} in one");
+        Assert.True(two.BytesAtAnswer <= one.BytesAtAnswer, $"{two.BytesAtAnswer} bytes in two formats, {one.BytesAtAnswer} in one");
+        Assert.Equal(0, one.KeptLow);
+
+        KvStatistics Kvs(KvCompression compression)
+        {
+            using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 4_000_000 });
+            Session session = scheduler.Add(Request(1, 480, 4, compression));
+            scheduler.RunAll();
+            EngineStatistics statistics = scheduler.Statistics(false);
+            Assert.Equal((long)(statistics.TotalPages - statistics.FreePages) * statistics.BytesPerPage, session.Result().Kvs.Bytes);
+            return session.Result().Kvs;
+        }
+    }
+
+    [Fact]
+    public void A_low_format_that_is_none_is_refused_by_name()
+    {
+        ArgumentException error = Assert.Throws<ArgumentException>(() => (KvCompression.LeanKv with { LowFormat = KvFormat.F32 }).Validate());
+        Assert.Contains("LowFormat", error.Message, StringComparison.Ordinal);
+        Assert.Contains("F32", error.Message, StringComparison.Ordinal);
+        Assert.Contains("K4V2", error.Message, StringComparison.Ordinal);
+        Assert.Contains("HighShare", Assert.Throws<ArgumentException>(() => (KvCompression.LeanKv with { HighShare = 0 }).Validate()).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Fewer_bits_take_fewer_bytes()
     {
