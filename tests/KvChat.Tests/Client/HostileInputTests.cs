@@ -60,7 +60,7 @@ public sealed class HostileInputTests(EmbeddedClient shared)
     {
         Exception? error = await Record.ExceptionAsync(
             () => shared.Client.GetResponseAsync([new(ChatRole.User, string.Concat(Enumerable.Repeat("word ", (64 << 20) / 5)))]));
-        Assert.True(error is KvCapacityException or Templates.ChatTemplateException, $"{error}"); // whichever limit is met first
+        Assert.True(error is KvCapacityException or KvChat.Templates.ChatTemplateException, $"{error}"); // whichever limit is met first
         Assert.Matches("[0-9]{6,}", error!.Message);
     }
 
