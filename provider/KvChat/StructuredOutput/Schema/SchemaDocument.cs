@@ -7,14 +7,16 @@ internal sealed class SchemaDocument
 {
     private const int DeepestSchema = 500;
 
-    private static readonly string[] ChildKeywords =
-    [
-        "additionalProperties", "additionalItems", "propertyNames", "items", "contains", "not", "if", "then", "else", "unevaluatedItems", "unevaluatedProperties", "contentSchema",
-    ];
-
-    private static readonly string[] ListKeywords = ["allOf", "anyOf", "oneOf", "prefixItems", "items"];
-
-    private static readonly string[] MapKeywords = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
+    /// <summary>The keywords that hold schemas.</summary>
+    private static readonly Dictionary<string, ChildForm> Keywords = new(StringComparer.Ordinal)
+    {
+        ["additionalProperties"] = ChildForm.Schema, ["additionalItems"] = ChildForm.Schema, ["propertyNames"] = ChildForm.Schema, ["contains"] = ChildForm.Schema,
+        ["not"] = ChildForm.Schema, ["if"] = ChildForm.Schema, ["then"] = ChildForm.Schema, ["else"] = ChildForm.Schema, ["contentSchema"] = ChildForm.Schema,
+        ["unevaluatedItems"] = ChildForm.Schema, ["unevaluatedProperties"] = ChildForm.Schema, ["items"] = ChildForm.Schema | ChildForm.List,
+        ["allOf"] = ChildForm.List, ["anyOf"] = ChildForm.List, ["oneOf"] = ChildForm.List, ["prefixItems"] = ChildForm.List,
+        ["properties"] = ChildForm.Map, ["patternProperties"] = ChildForm.Map, ["$defs"] = ChildForm.Map, ["definitions"] = ChildForm.Map,
+        ["dependentSchemas"] = ChildForm.Map, ["dependencies"] = ChildForm.Map,
+    };
 
     private static readonly string[] EarlyDrafts = ["/draft-03/", "/draft-04/", "/draft-06/", "/draft-07/"];
 
@@ -24,6 +26,16 @@ internal sealed class SchemaDocument
     private readonly Dictionary<string, string> anchors = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<string>> dynamicAnchors = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> bases = new(StringComparer.Ordinal);
+
+    /// <summary>How a keyword holds schemas.</summary>
+    [Flags]
+    private enum ChildForm
+    {
+        None = 0,
+        Schema = 1,
+        List = 2,
+        Map = 4,
+    }
 
     public SchemaDocument(JsonElement root)
     {
@@ -152,27 +164,31 @@ internal sealed class SchemaDocument
         baseUri = Identify(element, pointer, baseUri);
         bases[pointer] = baseUri;
         Node(element, pointer, baseUri);
-        foreach (string name in ChildKeywords)
+        foreach (JsonProperty keyword in element.EnumerateObject())
         {
-            if (element.TryGetProperty(name, out JsonElement child))
-                Scan(child, $"{pointer}/{name}", baseUri, depth + 1);
+            string name = keyword.Name;
+            // Of several properties with one name the last counts.
+            if (Keywords.TryGetValue(name, out ChildForm form) && element.TryGetProperty(name, out JsonElement value))
+                ScanChildren(value, form, $"{pointer}/{name}", baseUri, depth + 1);
         }
+    }
 
-        foreach (string name in ListKeywords)
+    private void ScanChildren(JsonElement value, ChildForm form, string pointer, string baseUri, int depth)
+    {
+        if (form.HasFlag(ChildForm.List) && value.ValueKind == JsonValueKind.Array)
         {
-            if (!element.TryGetProperty(name, out JsonElement list) || list.ValueKind != JsonValueKind.Array)
-                continue;
             int index = 0;
-            foreach (JsonElement child in list.EnumerateArray())
-                Scan(child, $"{pointer}/{name}/{index++}", baseUri, depth + 1);
+            foreach (JsonElement child in value.EnumerateArray())
+                Scan(child, $"{pointer}/{index++}", baseUri, depth);
         }
-
-        foreach (string name in MapKeywords)
+        else if (form.HasFlag(ChildForm.Map) && value.ValueKind == JsonValueKind.Object)
         {
-            if (!element.TryGetProperty(name, out JsonElement map) || map.ValueKind != JsonValueKind.Object)
-                continue;
-            foreach (JsonProperty child in map.EnumerateObject())
-                Scan(child.Value, $"{pointer}/{name}/{Escape(child.Name)}", baseUri, depth + 1);
+            foreach (JsonProperty child in value.EnumerateObject())
+                Scan(child.Value, $"{pointer}/{Escape(child.Name)}", baseUri, depth);
+        }
+        else if (form.HasFlag(ChildForm.Schema))
+        {
+            Scan(value, pointer, baseUri, depth);
         }
     }
 

@@ -29,7 +29,7 @@ internal sealed class SchemaNode(int id, JsonElement element, JsonElement place,
     public string BaseUri => baseUri;
 
     /// <summary>Whether it admits every value by its form alone.</summary>
-    public bool IsTrue => element.ValueKind == JsonValueKind.True
+    public bool IsTrue { get; } = element.ValueKind == JsonValueKind.True
         || (element.ValueKind == JsonValueKind.Object && element.EnumerateObject().All(p => System.Array.IndexOf(Annotations, p.Name) >= 0));
 
     public bool IsFalse => element.ValueKind == JsonValueKind.False;
