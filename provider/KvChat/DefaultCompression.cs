@@ -21,6 +21,17 @@ public static class DefaultCompression
     /// <summary>The default of a model that is not in the table.</summary>
     public static KvCompression Unmeasured { get; } = KvCompression.Off;
 
+    /// <summary>
+    /// The default of documents, whose questions are not known. No setting for them has been measured that keeps 99 % of what the full cache answers, so a document keeps all of
+    /// its KVs unless <see cref="KvDocumentOptions.Compression"/> says otherwise.
+    /// </summary>
+    /// <param name="modelName">The model's own name (<c>general.name</c> of its file).</param>
+    public static KvCompression ForDocuments(string modelName)
+    {
+        ArgumentNullException.ThrowIfNull(modelName);
+        return Unmeasured;
+    }
+
     /// <summary>The default of a model.</summary>
     /// <param name="modelName">The model's own name (<c>general.name</c> of its file).</param>
     public static KvCompression For(string modelName)

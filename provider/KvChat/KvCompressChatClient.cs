@@ -1,11 +1,13 @@
 using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using KvChat.Answers;
+using KvChat.Documents;
 using KvChat.Health;
 using KvChat.Loading;
 using KvChat.Models;
 using KvChat.Prompts;
 using KvChat.Requests;
+using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Scheduling;
 using KvChat.Telemetry;
@@ -20,7 +22,7 @@ namespace KvChat;
 /// An <see cref="IChatClient"/> over a local model whose KV cache is paged per attention head and compressed. Safe for concurrent use: all requests share
 /// one engine, which runs them side by side. The client keeps no history, yet reads only what is new of a conversation that goes on.
 /// </summary>
-public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
+public sealed partial class KvCompressChatClient : IChatClient, IAsyncDisposable
 {
     /// <summary>The provider's name in <see cref="ChatClientMetadata"/>.</summary>
     public const string ProviderName = "kvchat";
@@ -31,6 +33,7 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
     private readonly ChatClientMetadata _metadata;
     private readonly TimeProvider _clock;
     private readonly ClientTelemetry _telemetry;
+    private readonly DocumentStore _documents;
 
     /// <summary>Makes a client that loads its model when it is first asked.</summary>
     /// <param name="options">Settings; they are not looked at again.</param>
@@ -50,6 +53,7 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger(typeof(KvCompressChatClient).FullName!);
         _host = new ModelHost(_options, locator ?? new ModelLocator(), clock, logger);
         _reader = new OptionReader(this, logger);
+        _documents = new DocumentStore(this);
         _metadata = new ChatClientMetadata(ProviderName, null, _options.ModelId ?? ModelReference.Parse(_options.Model).Name);
         _telemetry = new ClientTelemetry(ModelId, name, meters, clock, logger, () => Statistics);
         PoolWatch = new PoolWatch(clock);
@@ -208,9 +212,10 @@ public sealed class KvCompressChatClient : IChatClient, IAsyncDisposable
         ServedModel served = await _host.GetAsync(cancellationToken).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
         PromptBuilder prompts = served.Prompts;
-        var defaults = new RequestDefaults(served.Sampling, served.Compression, [ModelId, served.Model.Name, _options.Model]);
+        KvDocument? document = _documents.First(messages);
+        RequestDefaults defaults = Defaults(served, document is null ? served.Compression : KvCompression.Off with { Format = document.Compression.Format });
         RequestSettings settings = _reader.Read(options, defaults, prompts.Traits);
-        BuiltPrompt prompt = prompts.Build(messages, settings);
+        BuiltPrompt prompt = prompts.Build(messages, settings, _documents);
         return new AnswerStream(served, prompt, settings, ModelId, _clock.GetUtcNow());
     }
 }

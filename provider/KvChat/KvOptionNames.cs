@@ -54,6 +54,9 @@ public static class KvOptionNames
     /// <summary>On a message or a content: <c>pinned</c>, <c>preferred</c>, <c>compressible</c> or <c>droppable</c>.</summary>
     public const string Retention = "kv_retention";
 
+    /// <summary>On a message or a content: the <see cref="KvDocument.Id"/> of the prepared document that stands in its place, before the message's texts.</summary>
+    public const string Document = "kv_document";
+
     /// <summary>Keeps tokens at least this share as probable as the best one, from 0 to 1.</summary>
     public const string MinP = "min_p";
 

@@ -36,6 +36,9 @@ public sealed record KvUsage
     /// <summary>How often memory pressure compressed the request beyond its own settings.</summary>
     public required long PressureCompressions { get; init; }
 
+    /// <summary>Tokens of prepared documents that were read as text again: all but the first document of a prompt.</summary>
+    public long DocumentTokensRead { get; init; }
+
     /// <summary>
     /// KVs kept per layer and KV head at the end, <c>[layers * kvHeads]</c>; null where the response has been serialised or was put together from updates.
     /// </summary>
@@ -44,7 +47,7 @@ public sealed record KvUsage
     /// <summary>Share of the KVs that is kept, from 0 to 1.</summary>
     public double RetainedRatio => Seen == 0 ? 1 : (double)Kept / Seen;
 
-    internal static UsageDetails ToDetails(GenerationResult result, int outputTokens)
+    internal static UsageDetails ToDetails(GenerationResult result, int outputTokens, int documentTokensRead)
     {
         KvStatistics kvs = result.Kvs;
         return new UsageDetails
@@ -64,6 +67,7 @@ public sealed record KvUsage
                 [KvUsageNames.PeakBytes] = kvs.PeakBytes,
                 [KvUsageNames.Preemptions] = result.Preemptions,
                 [KvUsageNames.PressureCompressions] = kvs.PressureCompressions,
+                [KvUsageNames.DocumentTokensRead] = documentTokensRead,
             },
         };
     }
@@ -83,6 +87,7 @@ public sealed record KvUsage
             PeakBytes = Count(KvUsageNames.PeakBytes),
             Preemptions = Count(KvUsageNames.Preemptions),
             PressureCompressions = Count(KvUsageNames.PressureCompressions),
+            DocumentTokensRead = Count(KvUsageNames.DocumentTokensRead),
             KeptPerHead = (raw as GenerationResult)?.Kvs.KeptPerHead,
         };
 

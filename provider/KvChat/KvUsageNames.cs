@@ -27,6 +27,9 @@ public static class KvUsageNames
     /// <summary>See <see cref="KvUsage.Preemptions"/>.</summary>
     public const string Preemptions = "kv_preemptions";
 
+    /// <summary>See <see cref="KvUsage.DocumentTokensRead"/>.</summary>
+    public const string DocumentTokensRead = "kv_document_tokens_read";
+
     /// <summary>See <see cref="KvUsage.PressureCompressions"/>.</summary>
     public const string PressureCompressions = "kv_pressure_compressions";
 }

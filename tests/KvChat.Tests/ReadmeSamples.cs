@@ -1,6 +1,7 @@
 using System.Text.Json;
 using KvChat.Models;
 using KvChat.Runtime.Compression;
+using KvChat.Runtime.Scheduling;
 using KvChat.Tests.Client;
 using KvChat.TestSupport;
 using Microsoft.Extensions.AI;
@@ -29,6 +30,19 @@ public sealed class ReadmeSamples
         ChatResponse response = await client.GetResponseAsync([ask], options);
         KvUsage usage = response.GetKvUsage()!; // seen, kept, evicted, bytes
         Assert.True(usage.Evicted > 0);
+    }
+
+    [Fact]
+    public async Task A_document_that_stays()
+    {
+        string document = EmbeddedClient.Document(20), question = EmbeddedClient.Question;
+        using KvCompressChatClient client = await KvCompressChatClient.LoadAsync(new KvCompressChatOptions { CacheBytes = 64L << 20 });
+        using KvDocument resident = await client.PrepareDocumentAsync(document, new KvDocumentOptions { Instructions = "Answer from the document only." });
+        ChatMessage about = new(ChatRole.User, [resident.AsContent(), new TextContent(question)]);
+        ChatResponse answer = await client.GetResponseAsync([about], new ChatOptions { Instructions = "Answer from the document only." });
+        CapacityPlan plan = client.PlanCapacity(tokens: 1000); // sessions at once, bytes of each, peak bytes, budget
+        Assert.Equal(resident.Usage.Tokens, answer.Usage!.CachedInputTokenCount);
+        Assert.True(plan.Sessions > 0);
     }
 
     [Fact]
@@ -135,7 +149,7 @@ public sealed class ReadmeSamples
             samples++;
         }
 
-        Assert.Equal(8, samples);
+        Assert.Equal(9, samples);
     }
 
     private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));

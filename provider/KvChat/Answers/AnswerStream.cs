@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
+using KvChat.Documents;
 using KvChat.Loading;
 using KvChat.Prompts;
 using KvChat.Requests;
@@ -50,6 +51,7 @@ internal sealed class AnswerStream
             StopTokens = stopTokens,
             Sampling = settings.Sampling,
             Compression = settings.Compression,
+            Start = DocumentStart.Of(prompt),
             Constraint = served.Constraints.For(settings, prompt.Thinks),
             TopLogProbabilities = settings.TopLogProbabilities,
         };
@@ -81,7 +83,7 @@ internal sealed class AnswerStream
         Result = await generation.Completion.ConfigureAwait(false);
         if (!_text.IsStopped && _contents.IsPlain)
             _served.Prompts.Answers.Add(AnswerMemory.Hash(_prompt.Tokens), _text.All, _text.Tokens);
-        ChatResponseUpdate last = Update([new UsageContent(KvUsage.ToDetails(Result, _text.TokenCount)) { RawRepresentation = Result }]);
+        ChatResponseUpdate last = Update([new UsageContent(KvUsage.ToDetails(Result, _text.TokenCount, _prompt.DocumentTokensRead)) { RawRepresentation = Result }]);
         last.FinishReason = _contents.HasCalls ? ChatFinishReason.ToolCalls : _text.IsStopped || Result.End == GenerationEnd.Stop ? ChatFinishReason.Stop : ChatFinishReason.Length;
         if (_request.TopLogProbabilities is not null)
             (last.AdditionalProperties ??= [])[KvOptionNames.LogProbabilities] = _probabilities;

@@ -1,4 +1,5 @@
 using System.Text;
+using KvChat.Documents;
 using KvChat.Requests;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Text;
@@ -12,7 +13,7 @@ namespace KvChat.Prompts;
 /// Turns chat messages into the values that a template sees, and lists their pieces. One object reads one conversation. Instructions and the leading system
 /// messages become one system message. Several texts of a user's message are set apart by a blank line, where they do not have one.
 /// </summary>
-internal sealed class ChatMessageReader(TemplateTraits traits)
+internal sealed class ChatMessageReader(TemplateTraits traits, DocumentStore? documents = null)
 {
     private readonly List<PromptPiece> _pieces = [];
     private readonly List<TemplateValue> _messages = [];
@@ -133,9 +134,15 @@ internal sealed class ChatMessageReader(TemplateTraits traits)
     /// <summary>Adds the texts of a message; says whether there were any.</summary>
     private bool AddTexts(PieceText to, ChatMessage message, PromptSpanKind kind, bool apart)
     {
-        bool any = false;
+        bool any = AddDocument(to, documents?.Of(message), message, RetentionProperty.Read(message.AdditionalProperties));
         foreach (AIContent content in message.Contents)
         {
+            if (AddDocument(to, documents?.Of(content), message, RetentionOf(content, message)))
+            {
+                any = true;
+                continue;
+            }
+
             if (ReadableText(content) is not { Length: > 0 } text)
                 continue;
             if (apart)
@@ -145,6 +152,23 @@ internal sealed class ChatMessageReader(TemplateTraits traits)
         }
 
         return any;
+    }
+
+    /// <summary>
+    /// Adds a document, always with a blank line behind it: its tokens must not depend on what follows.
+    /// </summary>
+    /// <exception cref="NotSupportedException">It stands in a message that is not the user's.</exception>
+    private bool AddDocument(PieceText to, ResidentText? document, ChatMessage message, KvRetention? retention)
+    {
+        if (document is null)
+            return false;
+        if (message.Role != ChatRole.User)
+            throw new NotSupportedException($"A message of the role \"{message.Role.Value}\" holds document \"{document.Id}\"; documents stand in messages of the user.");
+        to.AddBlankLine();
+        _pieces.Add(new PromptPiece(PromptSpanKind.Document, retention, Document: document));
+        to.Add(document.Text, _pieces.Count);
+        to.AddBlankLine();
+        return true;
     }
 
     /// <summary>The text of a content; null where it has none that the model is meant to read.</summary>

@@ -1,4 +1,5 @@
 using KvChat.Answers;
+using KvChat.Documents;
 using KvChat.Requests;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Text;
@@ -12,7 +13,13 @@ namespace KvChat.Prompts;
 /// <param name="Tokens">Its tokens.</param>
 /// <param name="Spans">What its stretches are.</param>
 /// <param name="Thinks">Whether it ends inside reasoning, which the answer goes on with.</param>
-internal sealed record BuiltPrompt(int[] Tokens, PromptSpan[] Spans, bool Thinks);
+/// <param name="Documents">The prepared documents in it, in their order.</param>
+/// <param name="StartTokens">Tokens up to the end of the first of them.</param>
+internal sealed record BuiltPrompt(int[] Tokens, PromptSpan[] Spans, bool Thinks, IReadOnlyList<ResidentText> Documents, int StartTokens)
+{
+    /// <summary>Tokens of documents that are read as text, since only one can be the start of a prompt.</summary>
+    public int DocumentTokensRead { get; init; }
+}
 
 /// <summary>Messages to tokens and spans: template values, the model's template, its tokeniser. Safe for concurrent use.</summary>
 internal sealed class PromptBuilder
@@ -54,9 +61,9 @@ internal sealed class PromptBuilder
 
     /// <exception cref="ChatTemplateException">The template failed, or refused the conversation.</exception>
     /// <exception cref="NotSupportedException">A message holds what cannot be read.</exception>
-    public BuiltPrompt Build(IReadOnlyList<ChatMessage> messages, RequestSettings settings)
+    public BuiltPrompt Build(IReadOnlyList<ChatMessage> messages, RequestSettings settings, DocumentStore? documents = null)
     {
-        ChatMessageReader reader = new(Traits);
+        ChatMessageReader reader = new(Traits, documents);
         TemplateInput input = Variables();
         ThinkingSettings thinking = settings.Thinking;
         if (settings.Tools is { } tools && Traits.ShowsTools)
@@ -68,9 +75,13 @@ internal sealed class PromptBuilder
         if (thinking.Effort is { } effort && effort != ReasoningEffort.None && Traits.KnowsReasoningEffort)
             input["reasoning_effort"] = TemplateValue.Trusted(EffortName(effort));
         RenderedText text = _template.Render(input);
-        EncodedText encoded = _encoder.Encode(text, reader.Pieces);
+        EncodedText encoded = _encoder.Encode(text, reader.Pieces, out int startTokens);
         bool thinks = Traits.Thinks && text.Text.AsSpan().TrimEnd().EndsWith(ReasoningReader.Open);
-        return new BuiltPrompt(encoded.Ids, SpanBuilder.Build(text, encoded, reader.Pieces), thinks);
+        ResidentText[] resident = [.. reader.Pieces.Where(p => p.Document is not null).Select(p => p.Document!)];
+        return new BuiltPrompt(encoded.Ids, SpanBuilder.Build(text, encoded, reader.Pieces), thinks, resident, startTokens)
+        {
+            DocumentTokensRead = resident.Length < 2 ? 0 : SpanBuilder.TokensOf(text, encoded, o => reader.Pieces[o - 1].Document is not null, from: startTokens),
+        };
     }
 
     /// <summary>Gives tools to a template under every name that templates in use read them by.</summary>

@@ -5,11 +5,21 @@ namespace KvChat.Prompts;
 /// <summary>Encodes rendered prompts; remembered answers in them become the tokens that they were made of.</summary>
 internal sealed class PromptEncoder(Tokenizer tokenizer, AnswerMemory memory)
 {
-    public EncodedText Encode(RenderedText text, IReadOnlyList<PromptPiece> pieces)
+    /// <param name="text">The rendered prompt.</param>
+    /// <param name="pieces">Its pieces.</param>
+    /// <param name="startTokens">Tokens up to the end of the first document, which are encoded by themselves; 0 without one.</param>
+    public EncodedText Encode(RenderedText text, IReadOnlyList<PromptPiece> pieces, out int startTokens)
     {
         Parts parts = new(tokenizer, text);
+        startTokens = 0;
+        int document = -1;
+        for (int i = 0; i < pieces.Count && document < 0; i++)
+            document = pieces[i].Document is null ? -1 : i + 1;
+        int end = document < 0 ? 0 : text.Runs.Where(r => r.Origin == document).Select(r => r.Start + r.Length).DefaultIfEmpty(0).Max();
         foreach (OriginRun run in text.Runs)
         {
+            if (startTokens == 0 && end > 0 && run.Start >= end)
+                startTokens = parts.CutAt(end);
             if (run.Origin == RenderedText.Template || run.Length == 0 || !pieces[run.Origin - 1].IsAnswer)
                 continue;
             string answer = text.Text.Substring(run.Start, run.Length);
@@ -17,6 +27,8 @@ internal sealed class PromptEncoder(Tokenizer tokenizer, AnswerMemory memory)
                 parts.TrySplice(run, answer, memory);
         }
 
+        if (startTokens == 0 && end > 0)
+            startTokens = parts.CutAt(end);
         return parts.Finish();
     }
 
@@ -41,6 +53,14 @@ internal sealed class PromptEncoder(Tokenizer tokenizer, AnswerMemory memory)
 
             _ids.RemoveRange(ids, _ids.Count - ids);
             _starts.RemoveRange(ids, _starts.Count - ids);
+        }
+
+        /// <summary>Encodes up to a character by itself; the number of tokens so far.</summary>
+        public int CutAt(int character)
+        {
+            Append(_done, character);
+            _done = character;
+            return _ids.Count;
         }
 
         public EncodedText Finish()

@@ -1,3 +1,4 @@
+using KvChat.Documents;
 using KvChat.Runtime.Compression;
 
 namespace KvChat.Prompts;
@@ -6,4 +7,5 @@ namespace KvChat.Prompts;
 /// <param name="Kind">What it is. Pieces of the newest user message are <see cref="PromptSpanKind.Question"/> until it is known how long they are.</param>
 /// <param name="Retention">What the caller said about its KVs; null for the default of its kind.</param>
 /// <param name="IsAnswer">Whether it is an assistant's text, whose tokens may still be known.</param>
-internal sealed record PromptPiece(PromptSpanKind Kind, KvRetention? Retention, bool IsAnswer = false);
+/// <param name="Document">The prepared document that it is the text of, or null.</param>
+internal sealed record PromptPiece(PromptSpanKind Kind, KvRetention? Retention, bool IsAnswer = false, ResidentText? Document = null);

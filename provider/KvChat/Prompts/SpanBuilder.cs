@@ -37,6 +37,10 @@ internal static class SpanBuilder
         return [.. spans];
     }
 
+    /// <summary>Tokens of pieces that a test names, behind the first so many.</summary>
+    public static int TokensOf(RenderedText text, EncodedText encoded, Func<int, bool> isMeant, int from) =>
+        Stretches(text, encoded).Where(s => s.Start >= from && s.Origin != RenderedText.Template && isMeant(s.Origin)).Sum(s => s.Length);
+
     private static bool IsQuestion(Stretch stretch, IReadOnlyList<PromptPiece> pieces) =>
         stretch.Origin != RenderedText.Template && pieces[stretch.Origin - 1].Kind == PromptSpanKind.Question;
 

@@ -54,6 +54,10 @@ internal sealed class PageNeeds(int heads, KvArenaShape shape)
         return Math.Max(reading, Math.Min(full, kept + heads));
     }
 
+    /// <summary>Pages right after a compression of a sequence without pinned stretches.</summary>
+    public long Kept(KvCompression compression, int tokens) =>
+        Math.Min(Full(tokens, compression.Format), CompressionBudget.AllowedPages(compression, heads, tokens, PageTokens(compression.Format)));
+
     /// <summary>Pages after a compression: the budget, or the floor that no head goes below, pinned stretches included.</summary>
     private long Kept(KvCompression compression, IReadOnlyList<PromptSpan> spans, int tokens)
     {

@@ -49,7 +49,7 @@ internal static class RequestChecks
             "Raise CacheBytes, retain less (RetainedRatio), compress while reading (Schedule = WhileReading), or lower MaxOutputTokens.");
     }
 
-    private static void CheckFormats(KvCompression compression, Scheduler scheduler)
+    internal static void CheckFormats(KvCompression compression, Scheduler scheduler)
     {
         CheckFormat(compression.Format, nameof(KvCompression.Format), scheduler);
         if (compression.LowFormat is { } low)
