@@ -204,7 +204,7 @@ public sealed class KvCompressChatClientTests(EmbeddedClient embedded)
     [Fact]
     public async Task What_is_not_supported_fails_before_anything_is_read()
     {
-        await Assert.ThrowsAsync<NotSupportedException>(() => Client.GetResponseAsync(EmbeddedClient.Ask(), new ChatOptions { ResponseFormat = ChatResponseFormat.Json }));
+        await Assert.ThrowsAsync<NotSupportedException>(() => Client.GetResponseAsync(EmbeddedClient.Ask(), new ChatOptions { ConversationId = "1" }));
         ChatMessage picture = new(ChatRole.User, [new DataContent(new byte[] { 1 }, "image/png")]);
         await Assert.ThrowsAsync<NotSupportedException>(() => Client.GetResponseAsync([picture]));
     }

@@ -69,7 +69,7 @@ public sealed class PromptBuilderTests
         PromptSpan[] spans = [.. Build([old, new(ChatRole.User, "three")]).Spans.Where(s => s.Kind == PromptSpanKind.EarlierTurn)];
         Assert.Equal([KvRetention.Pinned, KvRetention.Droppable], spans.Select(s => s.Retention));
         ChatMessage wrong = new(ChatRole.User, "x") { AdditionalProperties = new() { ["kv_retention"] = "forever" } };
-        Assert.Contains("pinned, compressible, droppable", Assert.Throws<ArgumentException>(() => Build([wrong])).Message, StringComparison.Ordinal);
+        Assert.Contains("pinned, preferred, compressible, droppable", Assert.Throws<ArgumentException>(() => Build([wrong])).Message, StringComparison.Ordinal);
     }
 
     [Fact]
