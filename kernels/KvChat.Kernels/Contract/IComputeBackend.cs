@@ -43,6 +43,12 @@ public interface IComputeBackend : IDisposable
     /// <summary>A linear layer with optional RMS norm before it and an epilogue after it; see <see cref="LinearOperation"/>.</summary>
     void Linear(in LinearOperation operation);
 
+    /// <summary>Adds a normalised tensor to another; see <see cref="NormOperation"/>.</summary>
+    void AddNormed(in NormOperation operation);
+
+    /// <summary>A feed-forward part with experts; see <see cref="ExpertOperation"/>.</summary>
+    void Experts(in ExpertOperation operation);
+
     /// <summary>Rotates queries and keys in place and writes keys, values, positions and zero scores into the pages.</summary>
     void Append(in AppendOperation operation);
 

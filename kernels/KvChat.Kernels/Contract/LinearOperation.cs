@@ -48,4 +48,7 @@ public readonly struct LinearOperation
 
     /// <summary>Factor of <see cref="LinearEpilogue.Store"/> and <see cref="LinearEpilogue.Add"/>; 0 is read as 1.</summary>
     public float Scale { get; init; }
+
+    /// <summary>0, or the cap c of <see cref="LinearEpilogue.Store"/>: <c>output = c * tanh(scale * y / c)</c> (Gemma 2).</summary>
+    public float SoftCap { get; init; }
 }

@@ -38,4 +38,35 @@ public sealed partial class CpuBackend
 
     /// <inheritdoc/>
     public void Linear(in LinearOperation operation) => _linear.Run(operation);
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    public unsafe void AddNormed(in NormOperation operation)
+    {
+        CpuTensor input = CpuTensor.From(operation.Input, nameof(operation.Input)), output = CpuTensor.From(operation.Output, nameof(operation.Output));
+        if (operation.Rows < 0 || operation.Rows > input.Rows || operation.Rows > output.Rows)
+            throw new ArgumentException($"Rows is {operation.Rows}; the input has {input.Rows} and the output {output.Rows}.", nameof(operation));
+        if (input.Columns != output.Columns || ReferenceEquals(input, output))
+            throw new ArgumentException($"An input of {input.Columns} columns cannot be added to an output of {output.Columns}; they are two tensors of equal width.", nameof(operation));
+        NormJob job = new()
+        {
+            Kernels = RowKernels.Of(_width),
+            Input = input.Data,
+            Output = output.Data,
+            Norm = CpuVector.DataOf(operation.Norm, input.Columns, nameof(operation.Norm)),
+            NormEpsilon = operation.NormEpsilon,
+            Scale = operation.Scale == 0 ? 1 : operation.Scale,
+            Rows = operation.Rows,
+            Columns = input.Columns,
+            Chunks = _team.ChunkCounter,
+        };
+        if (operation.Rows <= NormJob.ChunkRows)
+            NormJob.RunRows(&job, 0, operation.Rows);
+        else
+            _team.RunChunks(&NormJob.Work, &job);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    public void Experts(in ExpertOperation operation) => (_experts ??= new ExpertRunner(_linear, _width)).Run(operation);
 }

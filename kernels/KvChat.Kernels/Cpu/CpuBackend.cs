@@ -10,6 +10,7 @@ public sealed partial class CpuBackend : IComputeBackend
     private readonly int _width;
     private readonly ActivationPrecision _activations;
     private readonly LinearRunner _linear;
+    private ExpertRunner? _experts;
 
     /// <summary>Starts the threads.</summary>
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
@@ -82,6 +83,7 @@ public sealed partial class CpuBackend : IComputeBackend
     public void Dispose()
     {
         _team.Dispose();
+        _experts?.Dispose();
         _linear.Dispose();
         DisposeAttention();
     }

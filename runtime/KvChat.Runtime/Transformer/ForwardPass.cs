@@ -12,7 +12,8 @@ public sealed class ForwardPass : IDisposable
     private readonly TransformerModel _model;
     private readonly IComputeBackend _backend;
     private readonly KvArena _arena;
-    private readonly DeviceTensor _stream, _queryKeyValue, _heads, _hidden, _lastStream, _lastHeads, _lastHidden, _logits;
+    private readonly DeviceTensor _stream, _queryKeyValue, _heads, _lastStream, _lastHeads, _logits;
+    private readonly DeviceTensor? _hidden, _part;
 
     /// <summary>Makes the buffers of a pass.</summary>
     /// <param name="model">The weights.</param>
@@ -33,10 +34,10 @@ public sealed class ForwardPass : IDisposable
         _stream = _backend.CreateTensor(maxRows, c.Width);
         _queryKeyValue = _backend.CreateTensor(maxRows, queries + (2 * c.KvHeads * c.HeadDim));
         _heads = _backend.CreateTensor(maxRows, queries);
-        _hidden = _backend.CreateTensor(maxRows, c.HiddenWidth);
+        _hidden = c.PerLayer.Any(l => !l.HasExperts) ? _backend.CreateTensor(Math.Max(maxRows, maxLogitRows), c.HiddenWidth) : null;
+        _part = c.Norms == NormPlacement.Before ? null : _backend.CreateTensor(Math.Max(maxRows, maxLogitRows), c.Width);
         _lastStream = _backend.CreateTensor(maxLogitRows, c.Width);
         _lastHeads = _backend.CreateTensor(maxLogitRows, queries);
-        _lastHidden = _backend.CreateTensor(maxLogitRows, c.HiddenWidth);
         _logits = _backend.CreateTensor(maxLogitRows, c.VocabularySize);
     }
 
@@ -68,7 +69,7 @@ public sealed class ForwardPass : IDisposable
         {
             Attention(_model.Layers[layer], layer, batch, caches);
             if (layer < last)
-                FeedForward(_model.Layers[layer], _heads, _stream, _hidden, tokens.Length);
+                Rest(_model.Layers[layer], _heads, _stream, tokens.Length);
         }
 
         if (logitRows.Length > 0)
@@ -81,8 +82,8 @@ public sealed class ForwardPass : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (DeviceTensor tensor in (ReadOnlySpan<DeviceTensor>)[_stream, _queryKeyValue, _heads, _hidden, _lastStream, _lastHeads, _lastHidden, _logits])
-            tensor.Dispose();
+        foreach (DeviceTensor? tensor in (ReadOnlySpan<DeviceTensor?>)[_stream, _queryKeyValue, _heads, _hidden, _part, _lastStream, _lastHeads, _logits])
+            tensor?.Dispose();
     }
 
     private void Attention(TransformerLayer weights, int layer, KvBatch batch, ReadOnlySpan<SequenceCache> caches)
@@ -109,6 +110,7 @@ public sealed class ForwardPass : IDisposable
             Arena = _arena,
             Batch = batch,
             Rotary = own.Rotary is { } table ? _model.Rotaries[table] : null,
+            LongRotary = own.Rotary is { } other ? _model.LongRotaries[other] : null,
             QueryNorm = weights.QueryNorm,
             KeyNorm = weights.KeyNorm,
             NormEpsilon = c.NormEpsilon,
@@ -128,47 +130,87 @@ public sealed class ForwardPass : IDisposable
     }
 
     /// <summary>Everything of a layer behind attention; it works on rows alone, so that the last layer can leave out those that nobody asks for.</summary>
-    private void FeedForward(TransformerLayer weights, DeviceTensor heads, DeviceTensor stream, DeviceTensor hidden, int rows)
+    private void Rest(TransformerLayer weights, DeviceTensor heads, DeviceTensor stream, int rows)
     {
-        TransformerConfiguration c = _model.Configuration;
-        _backend.Linear(new LinearOperation
-        {
-            Input = heads,
-            Rows = rows,
-            Weight = weights.AttentionOutput,
-            Bias = weights.AttentionOutputBias,
-            Output = stream,
-            Epilogue = LinearEpilogue.Add,
-            Scale = c.ResidualScale,
-        });
+        Project(heads, rows, weights.AttentionOutput, weights.AttentionOutputBias, weights.PostAttentionNorm, stream);
+        if (weights.Experts is { } experts)
+            Experts(weights, experts, stream, rows);
+        else
+            FeedForward(weights, weights.Dense!, stream, rows);
+    }
+
+    private void FeedForward(TransformerLayer weights, FeedForwardWeights dense, DeviceTensor stream, int rows)
+    {
         _backend.Linear(new LinearOperation
         {
             Input = stream,
             Rows = rows,
             Norm = weights.FeedForwardNorm,
-            NormEpsilon = c.NormEpsilon,
-            Weight = weights.GateUp,
-            Bias = weights.GateUpBias,
-            Output = hidden,
-            Epilogue = c.Activation,
+            NormEpsilon = _model.Configuration.NormEpsilon,
+            Weight = dense.GateUp,
+            Bias = dense.GateUpBias,
+            Output = _hidden!,
+            Epilogue = _model.Configuration.Activation,
         });
+        Project(_hidden!, rows, dense.Down, dense.DownBias, weights.PostFeedForwardNorm, stream);
+    }
+
+    private void Experts(TransformerLayer weights, ExpertWeights experts, DeviceTensor stream, int rows)
+    {
+        TransformerConfiguration c = _model.Configuration;
+        bool isNormed = weights.PostFeedForwardNorm is not null;
+        _backend.Experts(new ExpertOperation
+        {
+            Input = stream,
+            Rows = rows,
+            Norm = weights.FeedForwardNorm,
+            NormEpsilon = c.NormEpsilon,
+            Router = experts.Router,
+            GateUp = experts.GateUp,
+            Down = experts.Down,
+            PerRow = c.Experts!.PerToken,
+            Normalises = c.Experts.Normalises,
+            Activation = c.Activation,
+            Output = isNormed ? _part! : stream,
+            Adds = !isNormed,
+            Scale = isNormed ? 1 : c.ResidualScale,
+        });
+        if (isNormed)
+            AddNormed(weights.PostFeedForwardNorm!, stream, rows);
+    }
+
+    /// <summary>The last projection of a layer's part, added to the residual stream: as it is, or by way of a norm.</summary>
+    private void Project(DeviceTensor input, int rows, DeviceMatrix weight, DeviceVector? bias, DeviceVector? norm, DeviceTensor stream)
+    {
         _backend.Linear(new LinearOperation
         {
-            Input = hidden,
+            Input = input,
             Rows = rows,
-            Weight = weights.Down,
-            Bias = weights.DownBias,
-            Output = stream,
-            Epilogue = LinearEpilogue.Add,
-            Scale = c.ResidualScale,
+            Weight = weight,
+            Bias = bias,
+            Output = norm is null ? stream : _part!,
+            Epilogue = norm is null ? LinearEpilogue.Add : LinearEpilogue.Store,
+            Scale = norm is null ? _model.Configuration.ResidualScale : 1,
         });
+        if (norm is not null)
+            AddNormed(norm, stream, rows);
     }
+
+    private void AddNormed(DeviceVector norm, DeviceTensor stream, int rows) => _backend.AddNormed(new NormOperation
+    {
+        Input = _part!,
+        Rows = rows,
+        Norm = norm,
+        NormEpsilon = _model.Configuration.NormEpsilon,
+        Output = stream,
+        Scale = _model.Configuration.ResidualScale,
+    });
 
     private void Finish(TransformerLayer lastLayer, ReadOnlySpan<int> logitRows)
     {
         _backend.Gather(_heads, logitRows, _lastHeads);
         _backend.Gather(_stream, logitRows, _lastStream);
-        FeedForward(lastLayer, _lastHeads, _lastStream, _lastHidden, logitRows.Length);
+        Rest(lastLayer, _lastHeads, _lastStream, logitRows.Length);
         _backend.Linear(new LinearOperation
         {
             Input = _lastStream,
@@ -178,6 +220,7 @@ public sealed class ForwardPass : IDisposable
             Weight = _model.Output,
             Output = _logits,
             Scale = _model.Configuration.LogitScale,
+            SoftCap = _model.Configuration.LogitSoftCap,
         });
     }
 }

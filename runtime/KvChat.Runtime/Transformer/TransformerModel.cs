@@ -32,6 +32,9 @@ public sealed class TransformerModel : IDisposable
     /// <summary>Tables of rotary angles, as the configuration lists them.</summary>
     internal IReadOnlyList<DeviceRotary> Rotaries { get; private set; } = [];
 
+    /// <summary>The same for sequences longer than their original context, where a table has two; null elsewhere.</summary>
+    internal IReadOnlyList<DeviceRotary?> LongRotaries { get; private set; } = [];
+
     internal IReadOnlyList<TransformerLayer> Layers { get; private set; } = [];
 
     /// <summary>Uploads the weights of a model file.</summary>
@@ -51,19 +54,22 @@ public sealed class TransformerModel : IDisposable
         ArgumentNullException.ThrowIfNull(names);
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(backend);
+        CheckLayers(configuration);
         var model = new TransformerModel(configuration, backend);
+        var loader = new LayerLoader(configuration, names, source, backend, model._owned, pairedRows ? configuration.HeadDim : 0);
         try
         {
-            model.LoadEnds(names, source);
+            model.LoadEnds(names, source, loader);
             var layers = new TransformerLayer[configuration.Layers];
             for (int i = 0; i < layers.Length; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                layers[i] = model.LoadLayer(names, source, i, pairedRows ? configuration.HeadDim : 0);
+                layers[i] = loader.Load(i);
                 progress?.Report((i + 1.0) / layers.Length);
             }
 
             model.Layers = layers;
+            model.WeightBytes = loader.WeightBytes;
             return model;
         }
         catch
@@ -81,37 +87,25 @@ public sealed class TransformerModel : IDisposable
         _owned.Clear();
     }
 
-    private void LoadEnds(TensorNames names, IWeightSource source)
+    private static void CheckLayers(TransformerConfiguration c)
     {
-        TransformerConfiguration c = Configuration;
-        Embedding = Matrix(source.Matrix(names.Embedding, c.VocabularySize, c.Width));
-        Output = source.Has(names.Output) ? Matrix(source.Matrix(names.Output, c.VocabularySize, c.Width)) : Embedding;
-        OutputNorm = Own(Backend.CreateVector(source.Vector(names.OutputNorm, c.Width)));
-        Rotaries = [.. c.Rotaries.Select(rotary => MakeRotary(rotary, isLong: false))];
+        foreach (LayerConfiguration layer in c.PerLayer)
+        {
+            if (layer.Rotary is { } table && (uint)table >= (uint)c.Rotaries.Count)
+                throw new ArgumentException($"A layer names rotary table {table}; there are {c.Rotaries.Count}.", nameof(c));
+            if (layer.HasExperts && c.Experts is null)
+                throw new ArgumentException("A layer has experts, but the configuration says nothing of them.", nameof(c));
+        }
     }
 
-    private TransformerLayer LoadLayer(TensorNames names, IWeightSource source, int layer, int pairedHeadDim)
+    private void LoadEnds(TensorNames names, IWeightSource source, LayerLoader loader)
     {
         TransformerConfiguration c = Configuration;
-        int queries = c.QueryHeads * c.HeadDim, keys = c.KvHeads * c.HeadDim;
-        string Name(string pattern) => TensorNames.Of(pattern, layer);
-        MatrixData Weight(string pattern, int rows, int columns, int paired = 0) => source.Matrix(Name(pattern) + ".weight", rows, columns, paired);
-        return new TransformerLayer
-        {
-            AttentionNorm = Own(Backend.CreateVector(source.Vector(Name(names.AttentionNorm), c.Width))),
-            QueryKeyValue = Matrix(
-                Weight(names.Query, queries, c.Width, pairedHeadDim), Weight(names.Key, keys, c.Width, pairedHeadDim), Weight(names.Value, keys, c.Width)),
-            QueryKeyValueBias = Bias(source, (Name(names.Query), queries, pairedHeadDim), (Name(names.Key), keys, pairedHeadDim), (Name(names.Value), keys, 0)),
-            QueryNorm = HeadNorm(source, Name(names.QueryNorm)),
-            KeyNorm = HeadNorm(source, Name(names.KeyNorm)),
-            AttentionOutput = Matrix(Weight(names.AttentionOutput, c.Width, queries)),
-            AttentionOutputBias = Bias(source, (Name(names.AttentionOutput), c.Width, 0)),
-            FeedForwardNorm = Own(Backend.CreateVector(source.Vector(Name(names.FeedForwardNorm), c.Width))),
-            GateUp = Matrix(Weight(names.Gate, c.HiddenWidth, c.Width), Weight(names.Up, c.HiddenWidth, c.Width)),
-            GateUpBias = Bias(source, (Name(names.Gate), c.HiddenWidth, 0), (Name(names.Up), c.HiddenWidth, 0)),
-            Down = Matrix(Weight(names.Down, c.Width, c.HiddenWidth)),
-            DownBias = Bias(source, (Name(names.Down), c.Width, 0)),
-        };
+        Embedding = loader.Matrix(source.Matrix(names.Embedding, c.VocabularySize, c.Width));
+        Output = source.Has(names.Output) ? loader.Matrix(source.Matrix(names.Output, c.VocabularySize, c.Width)) : Embedding;
+        OutputNorm = loader.Norm(names.OutputNorm, c.Width);
+        Rotaries = [.. c.Rotaries.Select(rotary => MakeRotary(rotary, isLong: false))];
+        LongRotaries = [.. c.Rotaries.Select(rotary => rotary.Scaling is RotaryScaling.LongRopeScaling ? MakeRotary(rotary, isLong: true) : null)];
     }
 
     private DeviceRotary MakeRotary(RotaryConfiguration rotary, bool isLong)
@@ -120,69 +114,10 @@ public sealed class TransformerModel : IDisposable
         return Own(Backend.CreateRotary(table.Frequencies, table.Magnitude));
     }
 
-    private DeviceVector? HeadNorm(IWeightSource source, string name) =>
-        Configuration.QueryKeyNorm == QueryKeyNorm.PerHead ? Own(Backend.CreateVector(source.Vector(name, Configuration.HeadDim))) : null;
-
-    private DeviceMatrix Matrix(params ReadOnlySpan<MatrixData> parts)
-    {
-        DeviceMatrix matrix = Own(Backend.LoadMatrix(parts));
-        WeightBytes += matrix.Bytes;
-        return matrix;
-    }
-
-    /// <summary>The biases of stacked projections as one vector; parts without one count as zeros; null where none has one.</summary>
-    private DeviceVector? Bias(IWeightSource source, params ReadOnlySpan<(string Name, int Length, int PairedHeadDim)> parts)
-    {
-        var values = new List<float>();
-        bool any = false;
-        foreach ((string name, int length, int paired) in parts)
-        {
-            bool has = source.Has(name + ".bias");
-            any |= has;
-            float[] read = has ? source.Vector(name + ".bias", length) : new float[length];
-            unsafe
-            {
-                var order = new MatrixData(default, length, 1, null, paired);
-                for (int i = 0; i < length; i++)
-                    values.Add(read[order.SourceRow(i)]);
-            }
-        }
-
-        return any ? Own(Backend.CreateVector(values.ToArray())) : null;
-    }
-
     private T Own<T>(T item)
         where T : IDisposable
     {
         _owned.Add(item);
         return item;
     }
-}
-
-/// <summary>Weights of one layer.</summary>
-internal sealed class TransformerLayer
-{
-    public required DeviceVector AttentionNorm { get; init; }
-
-    public required DeviceMatrix QueryKeyValue { get; init; }
-
-    public required DeviceVector? QueryKeyValueBias { get; init; }
-
-    public required DeviceVector? QueryNorm { get; init; }
-
-    public required DeviceVector? KeyNorm { get; init; }
-
-    public required DeviceMatrix AttentionOutput { get; init; }
-
-    public required DeviceVector? AttentionOutputBias { get; init; }
-
-    public required DeviceVector FeedForwardNorm { get; init; }
-
-    public required DeviceMatrix GateUp { get; init; }
-
-    public required DeviceVector? GateUpBias { get; init; }
-
-    public required DeviceMatrix Down { get; init; }
-
-    public required DeviceVector? DownBias { get; init; }
 }

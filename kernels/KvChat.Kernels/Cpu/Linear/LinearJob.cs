@@ -31,6 +31,9 @@ internal unsafe struct LinearJob
     public int OutputColumns;
     public LinearEpilogue Epilogue;
     public float Scale;
+
+    /// <summary>0, or the cap of stored numbers.</summary>
+    public float SoftCap;
     public int WidestTile;
     public int PanelCount;
     public int PanelsPerChunk;
@@ -189,6 +192,8 @@ internal unsafe struct LinearJob
         {
             float* target = Whole(output, count, edge + PanelShape.Rows);
             job->Kernels.Store(sums, bias, job->Scale, add, target);
+            if (job->SoftCap > 0)
+                job->Kernels.Cap(target, job->SoftCap);
             if (target != output)
                 Copy(target, output, count);
         }

@@ -35,6 +35,7 @@ internal sealed unsafe class LinearRunner(WorkerTeam team, int simdWidth) : IDis
             OutputColumns = output.Columns,
             Epilogue = operation.Epilogue,
             Scale = operation.Scale == 0 ? 1 : operation.Scale,
+            SoftCap = operation.SoftCap,
             WidestTile = _widestTile,
             Chunks = team.ChunkCounter,
         };
@@ -113,6 +114,8 @@ internal sealed unsafe class LinearRunner(WorkerTeam team, int simdWidth) : IDis
             throw new ArgumentException($"The input has {operation.Input.Columns} columns, the weights {weight.Columns}.", nameof(operation));
         if (ReferenceEquals(operation.Input, operation.Output))
             throw new ArgumentException("Input and output are the same tensor.", nameof(operation));
+        if (operation.SoftCap != 0 && (operation.Epilogue != LinearEpilogue.Store || !(operation.SoftCap > 0)))
+            throw new ArgumentException($"SoftCap is {operation.SoftCap} with {operation.Epilogue}; it is positive and goes with {LinearEpilogue.Store}.", nameof(operation));
         int outputs = weight.Rows;
         switch (operation.Epilogue)
         {

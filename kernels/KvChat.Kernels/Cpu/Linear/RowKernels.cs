@@ -14,6 +14,9 @@ internal unsafe struct RowKernels
     /// <summary>Sums, bias, scale, whether to add, output.</summary>
     public delegate*<float*, float*, float, bool, float*, void> Store;
 
+    /// <summary>Output, cap: 16 numbers in place.</summary>
+    public delegate*<float*, float, void> Cap;
+
     /// <summary>Gate, its bias, up, its bias, whether GELU, output.</summary>
     public delegate*<float*, float*, float*, float*, bool, float*, void> Gate;
 
@@ -34,6 +37,7 @@ internal unsafe struct RowKernels
             Normalize = &ActivationPacker<TSimd, TInt, TFloat>.Normalize,
             Pack = &ActivationPacker<TSimd, TInt, TFloat>.Pack,
             Store = &Epilogue<TSimd, TInt, TFloat>.Store,
+            Cap = &Epilogue<TSimd, TInt, TFloat>.Cap,
             Gate = &Epilogue<TSimd, TInt, TFloat>.Gate,
         };
 }

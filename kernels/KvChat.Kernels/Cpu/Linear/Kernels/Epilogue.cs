@@ -39,6 +39,18 @@ internal static unsafe class Epilogue<TSimd, TInt, TFloat>
         }
     }
 
+    /// <summary><c>x = cap * tanh(x / cap)</c>; 16 numbers. With e = exp(2 x / cap), tanh(x / cap) is 1 - 2 / (1 + e).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Cap(float* x, float cap)
+    {
+        TFloat factor = TSimd.Floats(2 / cap), whole = TSimd.Floats(cap), minusTwice = TSimd.Floats(-2 * cap);
+        for (int lane = 0; lane < PanelShape.Rows; lane += TSimd.Lanes)
+        {
+            TFloat e = Exp(TSimd.Multiply(TSimd.Load(x + lane), factor));
+            TSimd.Store(x + lane, TSimd.Add(whole, TSimd.Divide(minusTwice, TSimd.Add(TSimd.Floats(1), e))));
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TFloat WithBias(float* sums, float* bias, int lane) =>
         bias == null ? TSimd.Load(sums + lane) : TSimd.Add(TSimd.Load(sums + lane), TSimd.Load(bias + lane));
