@@ -19,10 +19,17 @@ public sealed unsafe class RandomModel : IWeightSource, IDisposable
     public const int BrokenToken = 1;
 
     /// <summary>Makes the model on a back end, which must outlive it.</summary>
-    public static TransformerModel Create(IComputeBackend backend, int layers = 2, int context = 512, int seed = 1)
+    /// <param name="backend">Where to.</param>
+    /// <param name="layers">Number of layers.</param>
+    /// <param name="context">Longest sequence.</param>
+    /// <param name="seed">Of the weights.</param>
+    /// <param name="change">What the model has beyond a plain one, or null.</param>
+    public static TransformerModel Create(
+        IComputeBackend backend, int layers = 2, int context = 512, int seed = 1, Func<TransformerConfiguration, TransformerConfiguration>? change = null)
     {
         using var source = new RandomModel(seed);
-        return TransformerModel.Load(Shape(layers, context), TensorNames.Gguf, source, backend, pairedRows: false);
+        TransformerConfiguration shape = Shape(layers, context);
+        return TransformerModel.Load(change is null ? shape : change(shape), TensorNames.Gguf, source, backend, pairedRows: false);
     }
 
     /// <summary>A CPU back end for such models: one thread, fp32.</summary>

@@ -136,6 +136,7 @@ public sealed class StepRunner : IDisposable
             FirstRow = firstRow,
             RowCount = rows,
             Format = _format,
+            UsesLongRotary = _lengths[sequence] + rows > _shape.ShortRotaryTokens,
             Observation = observed is null ? ObservationMode.None : ObservationMode.Window,
             ObservedRows = observed?.Rows ?? 0,
             PoolWidth = observed?.PoolWidth ?? 1,

@@ -78,6 +78,14 @@ public sealed unsafe class HeadTable : IDisposable
         new ReadOnlySpan<int>(_pages + old - LowPageCount, LowPageCount).CopyTo(new Span<int>(_pages + capacity - LowPageCount, LowPageCount));
     }
 
+    /// <summary>Takes the first pages away, which the caller releases, with the KVs in them.</summary>
+    internal void RemoveFirst(int pages, int kvs)
+    {
+        new Span<int>(_pages + pages, PageCount - pages).CopyTo(new Span<int>(_pages, PageCount - pages));
+        PageCount -= pages;
+        Length -= kvs;
+    }
+
     internal int RemoveLast() => _pages[--PageCount];
 
     internal int RemoveLastLow() => Low(--LowPageCount);

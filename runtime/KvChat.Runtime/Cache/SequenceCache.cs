@@ -47,6 +47,7 @@ public sealed partial class SequenceCache : IDisposable
         Format = format;
         PageTokens = pool.Arena.PageTokens(format);
         _tables = new HeadTable[layers * kvHeads];
+        _forgotten = new int[layers];
         for (int i = 0; i < _tables.Length; i++)
             _tables[i] = new HeadTable();
         _lengths = new HeadLengths(_tables);
@@ -211,6 +212,8 @@ public sealed partial class SequenceCache : IDisposable
         Span<int> positions = stackalloc int[PageTokens];
         foreach (HeadTable table in _tables)
             Shorten(table, CountBelow(table, position, positions), LowCountBelow(table, position));
+        if (position == 0)
+            Array.Clear(_forgotten);
     }
 
     /// <summary>
@@ -242,6 +245,7 @@ public sealed partial class SequenceCache : IDisposable
             copy.LowLength = _tables[i].LowLength;
         }
 
+        _forgotten.CopyTo(fork._forgotten, 0);
         fork.PageCount = PageCount;
         fork.KvCount = KvCount;
         return fork;

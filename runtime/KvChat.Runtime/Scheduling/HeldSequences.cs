@@ -22,7 +22,11 @@ internal sealed class HeldSequences
     /// <summary>Takes a finished session's cache.</summary>
     public void Add(Session session)
     {
-        _held.Add(new Held(session.Tokens, session.Read, session.PromptLength, session.Cache!, session.Request.Compression, session.IsCompressed, session.CompressedStart) { Used = ++_clock });
+        _held.Add(new Held(session.Tokens, session.Read, session.PromptLength, session.Cache!, session.Request.Compression, session.IsCompressed, session.CompressedStart)
+        {
+            Used = ++_clock,
+            UsesLongRotary = session.UsesLongRotary,
+        });
         session.Cache = null;
     }
 
@@ -31,14 +35,15 @@ internal sealed class HeldSequences
     /// </summary>
     /// <param name="session">The new session; it is not changed.</param>
     /// <param name="least">Tokens below which it is not worth it.</param>
-    public Match? Find(Session session, int least)
+    /// <param name="windows">Sliding window of each layer, 0 for none.</param>
+    public Match? Find(Session session, int least, ReadOnlySpan<int> windows)
     {
         Held? best = null;
         int length = least - 1;
         foreach (Held held in _held)
         {
             int usable = Usable(held, session);
-            if (usable <= length)
+            if (usable <= length || (usable < held.Length && usable < held.Cache.ShortestPrefix(windows)))
                 continue;
             best = held;
             length = usable;
@@ -114,7 +119,7 @@ internal sealed class HeldSequences
         KvCompression wanted = session.Request.Compression;
         int most = Math.Min(session.PromptLength - 1, held.Length);
         int equal = session.Tokens.AsSpan(0, most).CommonPrefixLength(held.Tokens.AsSpan(0, most));
-        if (held.Compression.Format != wanted.Format || held.Compression.LowFormat != wanted.LowFormat)
+        if (held.Compression.Format != wanted.Format || held.Compression.LowFormat != wanted.LowFormat || held.UsesLongRotary != session.UsesLongRotary)
             return 0;
         if (held.Start != session.CompressedStart || equal < (held.Start?.Length ?? 0))
             return 0;
@@ -146,6 +151,8 @@ internal sealed class HeldSequences
 
         /// <summary>The compressed sequence that it started from, or null.</summary>
         public PreparedState? Start { get; } = start;
+
+        public bool UsesLongRotary { get; init; }
 
         public long Used { get; set; }
     }

@@ -1,13 +1,33 @@
 using KvChat.Kernels;
+using KvChat.Runtime.Cache;
 using KvChat.Runtime.Compression;
 
 namespace KvChat.Runtime.Scheduling;
 
 /// <summary>How many pages a request takes, from its settings alone: for admission, and for errors before anything is read.</summary>
-internal sealed class PageNeeds(int heads, KvArenaShape shape)
+/// <param name="windows">Sliding window of each layer, 0 for none.</param>
+/// <param name="kvHeads">KV heads of a layer.</param>
+/// <param name="shape">Of the arena.</param>
+/// <param name="stepRows">Most rows that a sequence reads before its windows forget.</param>
+internal sealed class PageNeeds(int[] windows, int kvHeads, KvArenaShape shape, int stepRows)
 {
-    /// <summary>Pages of a sequence without compression.</summary>
-    public long Full(long tokens, KvFormat format) => CompressionBudget.WholePages(heads, checked((int)tokens), PageTokens(format));
+    private readonly int _heads = windows.Length * kvHeads;
+
+    /// <summary>Pages of a sequence without compression. Layers with a window hold no more than it, what leaves together, and what is being read.</summary>
+    public long Full(long tokens, KvFormat format)
+    {
+        long pages = 0;
+        foreach (int window in windows)
+        {
+            long held = window == 0 ? tokens : Math.Min(tokens, (long)window + SequenceCache.ForgottenTogether(PageTokens(format)) + stepRows);
+            pages += CompressionBudget.WholePages(kvHeads, checked((int)held), PageTokens(format));
+        }
+
+        return pages;
+    }
+
+    /// <summary>Pages of a sequence without compression if no layer had a window: what ratios refer to.</summary>
+    public long Unwindowed(long tokens, KvFormat format) => CompressionBudget.WholePages(_heads, checked((int)tokens), PageTokens(format));
 
     /// <summary>
     /// Most pages that are free or the request's own before it starts until the first token of its answer. A compressed start is counted with its own pages, a second time where the request
@@ -25,7 +45,7 @@ internal sealed class PageNeeds(int heads, KvArenaShape shape)
     private long FromStart(GenerationRequest request, PreparedState start, int tokens)
     {
         bool observes = !request.Compression.IsOff || request.Compression.UnderPressure;
-        return (observes ? 2L : 1L) * start.PageCount + Full(tokens - start.Length, request.Compression.Format) + heads;
+        return (observes ? 2L : 1L) * start.PageCount + Full(tokens - start.Length, request.Compression.Format) + _heads;
     }
 
     /// <summary>Most pages that are held at once until the first token of the answer.</summary>
@@ -38,7 +58,7 @@ internal sealed class PageNeeds(int heads, KvArenaShape shape)
         int piece = compression.Query == CompressionQuery.Known
             ? compression.ChunkTokens + promptLength - plan.WindowStart
             : Math.Max(compression.ChunkTokens, promptLength - plan.ObservedEnd);
-        return Math.Min(full, Kept(compression, spans, promptLength) + Full(piece, compression.Format) + heads);
+        return Math.Min(full, Kept(compression, spans, promptLength) + Full(piece, compression.Format) + _heads);
     }
 
     /// <summary>Most pages that are held at once, the answer included.</summary>
@@ -51,7 +71,7 @@ internal sealed class PageNeeds(int heads, KvArenaShape shape)
         long kept = compression.DecodeInterval > 0
             ? Kept(compression, spans, promptLength + output) + Full(Math.Min(compression.DecodeInterval, output) + 1, compression.Format)
             : Kept(compression, spans, promptLength) + Full(output, compression.Format);
-        return Math.Max(reading, Math.Min(full, kept + heads));
+        return Math.Max(reading, Math.Min(full, kept + _heads));
     }
 
     /// <summary>Pages right after a compression of a sequence without pinned stretches.</summary>
@@ -62,8 +82,8 @@ internal sealed class PageNeeds(int heads, KvArenaShape shape)
     private long Kept(KvCompression compression, IReadOnlyList<PromptSpan> spans, int tokens)
     {
         long pinned = spans.Where(s => s.Retention == KvRetention.Pinned).Sum(s => (long)s.Length);
-        long floor = Full(compression.SinkTokens + compression.ProtectedTokens + pinned, compression.Format) + heads;
-        long budget = CompressionBudget.AllowedPages(compression, heads, tokens, PageTokens(compression.Format));
+        long floor = Full(compression.SinkTokens + compression.ProtectedTokens + pinned, compression.Format) + _heads;
+        long budget = CompressionBudget.AllowedPages(compression, _heads, tokens, PageTokens(compression.Format));
         return Math.Min(Full(tokens, compression.Format), Math.Max(budget, floor));
     }
 

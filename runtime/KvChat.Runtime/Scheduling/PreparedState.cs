@@ -24,6 +24,8 @@ internal sealed class PreparedState(int[] tokens, SequenceCache cache, Generatio
 
     public bool IsCompressed { get; } = isCompressed;
 
+    public bool UsesLongRotary { get; init; }
+
     /// <summary>When a request last started from it; the longest unused one is swapped first.</summary>
     public long Used { get; set; }
 

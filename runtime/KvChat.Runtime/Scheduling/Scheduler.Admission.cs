@@ -66,7 +66,7 @@ internal sealed partial class Scheduler
         {
             Session session = _waiting.Peek();
             int fromStart = UsableStart(session);
-            HeldSequences.Match? match = _held.Find(session, Math.Max(_pageTokens, fromStart + 1));
+            HeldSequences.Match? match = _held.Find(session, Math.Max(_pageTokens, fromStart + 1), _windows);
             PreparedState? start = match is null && fromStart > 0 ? session.Start : null;
             long whole = Needs.Prompt(session.Request);
             int given = start is not null ? GivenBy(start, session)
@@ -151,10 +151,14 @@ internal sealed partial class Scheduler
         int rows = _options.StepTokens, windowRows = ReadingPlan.MaxWindowRows;
         foreach (Session session in _running)
         {
+            if (session.IsActive && !session.UsesLongRotary && session.TokenCount > _shortRotaryTokens && session.CompressedStart is null)
+                session.ReadAgain();
             if (session.IsActive && !session.IsReadingPrompt)
             {
-                _pieces.Add(new Piece(session, 1, null));
-                rows--;
+                // More than one only where the answer is read again; scores are made row by row, as they were.
+                int unread = session.HasScores ? 1 : Math.Clamp(session.TokenCount - session.Read, 1, Math.Max(1, rows));
+                _pieces.Add(new Piece(session, unread, null));
+                rows -= unread;
             }
         }
 
@@ -228,7 +232,7 @@ internal sealed partial class Scheduler
         {
             if (!session.Request.Compression.UnderPressure || !session.HasScores || !session.IsActive || session.IsReadingPrompt || IsPlannedBefore(session, needy))
                 continue;
-            double ratio = 0.5 * session.Cache!.PageCount / Needs.Full(session.Read, session.Observed.Format);
+            double ratio = 0.5 * session.Cache!.PageCount / Needs.Unwindowed(session.Read, session.Observed.Format);
             if (Compress(session, session.Observed with { RetainedRatio = ratio, RetainedKvs = null }, session.Read).PagesFreed == 0)
                 continue;
             session.PressureCompressions++;

@@ -24,13 +24,17 @@ internal sealed partial class Scheduler
     }
 
     /// <summary>Tokens of its start that a session need not read again.</summary>
-    private static int UsableStart(Session session)
+    private int UsableStart(Session session)
     {
         if (session.Start is not { } start)
             return 0;
         if (start.IsCompressed)
             return start.Length;
-        return start.Cache.Format == session.Request.Compression.Format && start.Cache.LowFormat == session.Request.Compression.LowFormat ? HeldSequences.FullPrefix(session, start.Length) : 0;
+        KvCompression wanted = session.Request.Compression;
+        if (start.Cache.Format != wanted.Format || start.Cache.LowFormat != wanted.LowFormat || start.UsesLongRotary != session.UsesLongRotary)
+            return 0;
+        int length = HeldSequences.FullPrefix(session, start.Length);
+        return length == start.Length || length >= start.Cache.ShortestPrefix(_windows) ? length : 0;
     }
 
     /// <summary>
@@ -88,7 +92,7 @@ internal sealed partial class Scheduler
     {
         session.Cache!.ReleaseUnused();
         GenerationResult result = session.Result(GenerationEnd.Stop);
-        var state = new PreparedState([.. session.Request.Prompt.Span], session.Cache, result, session.IsCompressed) { Used = ++_uses };
+        var state = new PreparedState([.. session.Request.Prompt.Span], session.Cache, result, session.IsCompressed) { Used = ++_uses, UsesLongRotary = session.UsesLongRotary };
         _running.Remove(session);
         session.Cache = null;
         LetGo(session);

@@ -52,6 +52,7 @@ internal sealed partial class Scheduler
         {
             FirstRow = firstRow,
             RowCount = piece.AllRows,
+            UsesLongRotary = session.UsesLongRotary,
             Format = session.Request.Compression.Format,
             LowFormat = session.Cache!.LowFormat ?? default,
             Observation = observation.Mode,
@@ -115,6 +116,18 @@ internal sealed partial class Scheduler
         if (session.IsReadingPrompt)
             _promptTokens += piece.Rows;
         session.Read += piece.Rows;
+        if (piece.Rows > 1 || session.Read % ForgetInterval == 0)
+            Forget(session);
+    }
+
+    /// <summary>Gives the pages back that sliding windows have passed.</summary>
+    private void Forget(Session session)
+    {
+        for (int layer = 0; layer < _windows.Length; layer++)
+        {
+            if (_windows[layer] > 0)
+                session.Cache!.Forget(layer, _windows[layer], session.Read);
+        }
     }
 
     /// <summary>Does something for one session; where it fails, that session ends and the others go on.</summary>
@@ -154,6 +167,7 @@ internal sealed partial class Scheduler
     private CompressionReport Compress(Session session, KvCompression settings, int seen)
     {
         long start = Stopwatch.GetTimestamp();
+        Forget(session);
         if (!_compressor.TryCompress(session.Cache!, settings, session.Request.Spans, seen, session.History, out CompressionReport report))
             throw new InvalidOperationException("A sequence that observes shares pages.");
         long ticks = Stopwatch.GetTimestamp() - start;

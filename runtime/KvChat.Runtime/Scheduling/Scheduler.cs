@@ -12,6 +12,9 @@ namespace KvChat.Runtime.Scheduling;
 /// </summary>
 internal sealed partial class Scheduler : IDisposable
 {
+    /// <summary>Decoded tokens between two looks at what windows can forget.</summary>
+    private const int ForgetInterval = 64;
+
     private readonly TransformerModel _model;
     private readonly EngineOptions _options;
     private readonly KvArena _arena;
@@ -28,7 +31,8 @@ internal sealed partial class Scheduler : IDisposable
     private readonly SequenceCache[] _caches;
     private readonly int[] _tokens, _logitRows;
     private readonly float[] _logits;
-    private readonly int _pageTokens;
+    private readonly int[] _windows;
+    private readonly int _pageTokens, _shortRotaryTokens;
     private long _ages, _uses, _steps, _promptTokens, _cachedTokens, _generated, _evicted, _preemptions, _pressure, _compressionTicks, _fullPeriods;
     private int _peakRunning;
     private bool _isFull;
@@ -44,8 +48,10 @@ internal sealed partial class Scheduler : IDisposable
         int pages = PageCountFor(model, options);
         _arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, options.PageTokens, pages));
         _pool = new PagePool(_arena);
-        Needs = new PageNeeds(c.TotalKvHeads, _arena.Shape);
         int rows = options.StepTokens + options.MaxSequences + ReadingPlan.MaxWindowRows;
+        _windows = [.. c.PerLayer.Select(l => l.SlidingWindow)];
+        _shortRotaryTokens = c.ShortRotaryTokens;
+        Needs = new PageNeeds(_windows, c.KvHeads, _arena.Shape, rows + ForgetInterval);
         _pass = new ForwardPass(model, _arena, rows, options.MaxSequences);
         _caches = new SequenceCache[options.MaxSequences];
         _tokens = new int[rows];
@@ -77,6 +83,9 @@ internal sealed partial class Scheduler : IDisposable
     public void Enqueue(Session session)
     {
         session.Age = _ages++;
+
+        // What a compressed start has computed cannot be computed again: its continuation keeps to its table.
+        session.UsesLongRotary = session.CompressedStart?.UsesLongRotary ?? session.PromptLength > _shortRotaryTokens;
         _waiting.Enqueue(session);
     }
 

@@ -65,6 +65,9 @@ internal sealed class Session
     /// <summary>Tokens whose KVs are, or were, in the cache: the position of the next token to read.</summary>
     public int Read { get; set; }
 
+    /// <summary>Whether it is read with the rotary table for long sequences, where the model has two.</summary>
+    public bool UsesLongRotary { get; set; }
+
     /// <summary>Tokens taken over from a held sequence.</summary>
     public int Cached { get; private set; }
 
@@ -126,6 +129,20 @@ internal sealed class Session
         Cache = null;
         Read = Cached = 0;
         IsCompressed = false;
+        Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, 0);
+    }
+
+    /// <summary>
+    /// Starts from nothing because the sequence has outgrown the short rotary table: all that it computed holds for short sequences alone. The prompt is compressed
+    /// where it was, the answer follows as it was drawn.
+    /// </summary>
+    public void ReadAgain()
+    {
+        Cache!.Truncate(0);
+        Read = 0;
+        IsCompressed = false;
+        UsesLongRotary = true;
+        History = default;
         Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, 0);
     }
 

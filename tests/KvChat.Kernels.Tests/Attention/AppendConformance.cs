@@ -61,6 +61,54 @@ public abstract class AppendConformance
     }
 
     [Fact]
+    public void Norms_over_all_heads_and_long_tables_are_applied()
+    {
+        const int HeadDim = 32, Rows = 3;
+        using IComputeBackend backend = Create();
+        float[] queryNorm = [.. Enumerable.Range(0, 6 * HeadDim).Select(i => 0.5f + (0.01f * i))], keyNorm = [.. queryNorm.Take(2 * HeadDim).Reverse()];
+        using DeviceVector queryWeights = backend.CreateVector(queryNorm), keyWeights = backend.CreateVector(keyNorm);
+        using DeviceRotary ofShort = backend.CreateRotary([1f, 0.1f]), ofLong = backend.CreateRotary([0.5f, 0.01f]);
+        foreach (bool isLong in (bool[])[false, true])
+        {
+            using AttentionWorld world = new(backend, new LayerShape(6, 2, HeadDim))
+            {
+                Rotary = ofShort, LongRotary = ofLong, UsesLongRotary = isLong, QueryNorm = queryWeights, KeyNorm = keyWeights,
+            };
+            int sequence = world.Add(KvFormat.F32);
+            StepResult step = world.Step(new StepPart(sequence, Rows));
+            float[] keys = new float[Rows * HeadDim];
+            for (int row = 0; row < Rows; row++)
+            {
+                float[] source = world.Row(sequence, row);
+                AssertNear(Expected(source[..(6 * HeadDim)], queryNorm, row, isLong), step.Rows[row].AsSpan(0, 6 * HeadDim), 1e-5);
+                double[] expected = Expected(source[(6 * HeadDim)..(8 * HeadDim)], keyNorm, row, isLong);
+                for (int kv = 0; kv < 2; kv++)
+                {
+                    world.Arena.ReadKeys(world.Head(sequence, kv), KvFormat.F32, keys);
+                    AssertNear(expected[(kv * HeadDim)..((kv + 1) * HeadDim)], keys.AsSpan(row * HeadDim, HeadDim), 1e-5);
+                }
+            }
+        }
+
+        static double[] Expected(float[] row, float[] norm, int position, bool isLong)
+        {
+            double root = Math.Sqrt(row.Sum(v => (double)v * v / row.Length) + 1e-5);
+            double[] x = [.. row.Select((v, i) => v / root * norm[i])];
+            for (int head = 0; head < row.Length; head += HeadDim)
+            {
+                for (int i = 0; i < 2; i++)
+                {
+                    (double sine, double cosine) = Math.SinCos(position * (isLong ? i == 0 ? 0.5 : 0.01 : i == 0 ? 1 : 0.1));
+                    (double a, double b) = (x[head + i], x[head + i + 2]);
+                    (x[head + i], x[head + i + 2]) = ((a * cosine) - (b * sine), (b * cosine) + (a * sine));
+                }
+            }
+
+            return x;
+        }
+    }
+
+    [Fact]
     public void Halves_round_to_nearest_even_and_saturate()
     {
         (float Number, float Half)[] cases =

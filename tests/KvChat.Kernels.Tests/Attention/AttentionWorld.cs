@@ -49,6 +49,10 @@ public sealed unsafe class AttentionWorld : IDisposable
 
     public DeviceRotary? Rotary { get; set; }
 
+    public DeviceRotary? LongRotary { get; set; }
+
+    public bool UsesLongRotary { get; set; }
+
     public DeviceVector? QueryNorm { get; set; }
 
     public DeviceVector? KeyNorm { get; set; }
@@ -146,6 +150,7 @@ public sealed unsafe class AttentionWorld : IDisposable
             Arena = Arena,
             Batch = _batch,
             Rotary = Rotary,
+            LongRotary = LongRotary,
             QueryNorm = QueryNorm,
             KeyNorm = KeyNorm,
             NormEpsilon = 1e-5f,
@@ -181,7 +186,7 @@ public sealed unsafe class AttentionWorld : IDisposable
             Sequence sequence = _sequences[part.Sequence];
             _batch.Sequences[s] = new SequenceSlice
             {
-                FirstRow = row,
+                UsesLongRotary = UsesLongRotary, FirstRow = row,
                 RowCount = part.Rows,
                 Format = sequence.Format,
                 LowFormat = sequence.LowFormat,

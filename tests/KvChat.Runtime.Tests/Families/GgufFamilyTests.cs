@@ -12,7 +12,7 @@ namespace KvChat.Runtime.Tests.Families;
 /// <summary>Tiny models of several families, written as GGUF in F32, against the logits that transformers computed of them.</summary>
 public sealed class GgufFamilyTests
 {
-    private const float Tolerance = 2e-3f;
+    internal const float Tolerance = 2e-3f;
 
     public static IEnumerable<object[]> Folders => FamilyGguf.Folders.Select(f => new object[] { f.Folder, f.Family });
 
@@ -42,10 +42,30 @@ public sealed class GgufFamilyTests
         }
     }
 
+    [SharedTheory("golden/architectures/granite/golden.safetensors")]
+    [MemberData(nameof(Folders))]
+    public void Weights_in_8_bits_give_nearly_the_same_logits(string folder, string family)
+    {
+        string path = SharedFiles.PathOf($"golden/architectures/{folder}");
+        using GgufFile file = GgufFile.Open(FamilyGguf.Write(path, family, WeightFormat.Q8_0));
+        using CpuBackend backend = RandomModel.Backend();
+        using var model = TransformerModel.Load(
+            GgufConfiguration.Read(file), TensorNames.Gguf, new GgufWeightSource(file), backend, GgufConfiguration.HasPairedRows(family));
+        SafetensorsFile golden = SafetensorsFile.Open(Path.Combine(path, "golden.safetensors"));
+        for (int n = 0; n < 3; n++)
+        {
+            float[][] logits = Run(model, golden.Ints($"ids.{n}"));
+            float[] expected = golden.Floats($"logits.{n}");
+            float[] actual = [.. logits[^(expected.Length / model.Configuration.VocabularySize)..].SelectMany(row => row)];
+            double error = Math.Sqrt(expected.Zip(actual).Average(p => Math.Pow(p.First - p.Second, 2))), size = Math.Sqrt(expected.Average(v => v * v));
+            Assert.True(error < 0.12 * size, $"{folder}, sequence {n}: logits of {size:f3} differ by {error:f4}");
+        }
+    }
+
     /// <summary>The reference's token is the best, or as good as the best within the tolerance of both.</summary>
     private static void AssertTop(int token, float[] logits) => Assert.True(logits[token] >= logits.Max() - (2 * Tolerance));
 
-    private static float[][] Run(TransformerModel model, int[] ids)
+    internal static float[][] Run(TransformerModel model, int[] ids)
     {
         TransformerConfiguration c = model.Configuration;
         using KvArena arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, 16, 1024));
