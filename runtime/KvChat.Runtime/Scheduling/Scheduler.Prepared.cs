@@ -1,4 +1,5 @@
 using KvChat.Runtime.Cache;
+using KvChat.Runtime.Compression;
 
 namespace KvChat.Runtime.Scheduling;
 
