@@ -7,7 +7,7 @@ namespace Rag.Answers;
 /// <param name="Citation">Where that stands; null where it stands nowhere.</param>
 /// <param name="FirstToken">From the question to the first token of the answer, waiting included.</param>
 /// <param name="TokensRead">Prompt tokens that were read for it.</param>
-/// <param name="KvBytes">Bytes of KVs of the request: of a passage prompt when it answered, of a resident document after its turn.</param>
+/// <param name="KvBytes">Bytes of KVs that the request held beside the resident document that it shares.</param>
 /// <param name="Elapsed">From the question to the end of the answer.</param>
 internal sealed record Answer(string Text, Citation? Citation, TimeSpan FirstToken, long TokensRead, long KvBytes, TimeSpan Elapsed);
 

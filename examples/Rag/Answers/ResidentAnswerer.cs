@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using KvChat;
 using KvChat.Runtime.Compression;
@@ -8,17 +9,14 @@ using Rag.Search;
 namespace Rag.Answers;
 
 /// <summary>
-/// The other way: every document is read once, compressed while it is read, and stays in the KV budget; a question goes to the best few documents and reads only itself. Each document is a
-/// conversation that goes on: the engine finds its KVs again because the history is the same. Should the budget be too small for all, what was used least is read again.
+/// The other way: every document is read and compressed once, without sight of any question, and stays in the KV budget; a question goes to the best few documents, shares their pages
+/// with whoever else asks, and reads only itself.
 /// </summary>
-internal sealed class ResidentAnswerer(IChatClient client, Library library, RagOptions options) : IAnswerer, IDisposable
+internal sealed class ResidentAnswerer(KvCompressChatClient client, Library library, RagOptions options) : IAnswerer, IDisposable
 {
-    /// <summary>Says nothing about what will be asked: the document is compressed without sight of any question.</summary>
-    private const string Opening = "What is this about?";
-
     private readonly SemaphoreSlim _preparing = new(1);
+    private readonly ConcurrentDictionary<SourceDocument, KvDocument> _resident = new();
     private Preparation? _prepared;
-    private readonly Dictionary<SourceDocument, Conversation> _conversations = library.Documents.ToDictionary(d => d, d => new Conversation());
 
     public string Name => "resident";
 
@@ -36,18 +34,6 @@ internal sealed class ResidentAnswerer(IChatClient client, Library library, RagO
         }
     }
 
-    private async Task<Preparation> ReadAsync(CancellationToken cancellationToken)
-    {
-        long start = Stopwatch.GetTimestamp(), read = 0, bytes = 0;
-        await Parallel.ForEachAsync(_conversations, new ParallelOptions { MaxDegreeOfParallelism = 2, CancellationToken = cancellationToken }, async (c, cancel) =>
-        {
-            Answer answer = await TurnAsync(c.Key, [new TextContent(c.Key.Text), new TextContent(Opening)], cancel);
-            Interlocked.Add(ref read, answer.TokensRead);
-            Interlocked.Add(ref bytes, answer.KvBytes);
-        });
-        return new Preparation(read, bytes, Stopwatch.GetElapsedTime(start));
-    }
-
     public async Task<Answer> AskAsync(string question, CancellationToken cancellationToken)
     {
         Answer? best = null;
@@ -55,62 +41,48 @@ internal sealed class ResidentAnswerer(IChatClient client, Library library, RagO
         foreach (SourceDocument document in library.FindDocuments(question, options.Documents))
         {
             TimeSpan before = Stopwatch.GetElapsedTime(start);
-            Answer answer = await TurnAsync(document, [new TextContent(question)], cancellationToken);
+            Answer answer = await AskAsync(document, question, cancellationToken);
             read += answer.TokensRead;
-            best = answer with { FirstToken = before + answer.FirstToken, TokensRead = read, Elapsed = Stopwatch.GetElapsedTime(start) };
+            Answer timed = answer with { FirstToken = before + answer.FirstToken, TokensRead = read, Elapsed = Stopwatch.GetElapsedTime(start) };
             if (answer.Citation is not null)
-                break; // it stands there, so nobody else need be asked
+                return timed; // it stands there, so nobody else need be asked
+            best ??= timed;
         }
 
-        return best ?? new Answer("No document has a word of the question.", null, Stopwatch.GetElapsedTime(start), 0, 0, Stopwatch.GetElapsedTime(start));
+        return best is null
+            ? new Answer("No document has a word of the question.", null, Stopwatch.GetElapsedTime(start), 0, 0, Stopwatch.GetElapsedTime(start))
+            : best with { TokensRead = read, Elapsed = Stopwatch.GetElapsedTime(start) };
     }
 
     public void Dispose()
     {
+        foreach (KvDocument document in _resident.Values)
+            document.Dispose();
         _preparing.Dispose();
-        foreach (Conversation conversation in _conversations.Values)
-            conversation.Turn.Dispose();
     }
 
-    /// <summary>One turn of a document's conversation; turns of one document come one after another, those of several side by side.</summary>
-    private async Task<Answer> TurnAsync(SourceDocument document, IList<AIContent> contents, CancellationToken cancellationToken)
+    private async Task<Preparation> ReadAsync(CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        Conversation conversation = _conversations[document];
-        await conversation.Turn.WaitAsync(cancellationToken);
-        try
+        KvCompression compression = (options.RetainedRatio >= 1
+            ? KvCompression.Off
+            : new KvCompression { RetainedRatio = options.RetainedRatio, Schedule = CompressionSchedule.WhileReading, ChunkTokens = 256, Query = CompressionQuery.Unknown }) with { Format = options.Format };
+        foreach (SourceDocument source in library.Documents)
         {
-            TimeSpan waited = Stopwatch.GetElapsedTime(start);
-            ChatOptions asked = new ChatOptions { Instructions = Asking.Instructions, Temperature = 0, MaxOutputTokens = options.MaxAnswerTokens }.WithKvCompression(Compression);
-            ChatMessage message = new(ChatRole.User, contents);
-            Asked turn = await Asking.AskAsync(client, [.. conversation.History, message], asked, cancellationToken);
-            conversation.History.Add(message);
-            conversation.History.AddRange(turn.Messages);
-            return new Answer(turn.Text, Cite(contents.OfType<TextContent>().Last().Text, turn.Text, document), waited + turn.FirstToken, turn.TokensRead, turn.Kvs.Bytes, Stopwatch.GetElapsedTime(start));
+            var how = new KvDocumentOptions { Name = source.Name, Instructions = Asking.Instructions, Compression = compression };
+            _resident[source] = await client.PrepareDocumentAsync(source.Text, how, null, cancellationToken);
         }
-        finally
-        {
-            conversation.Turn.Release();
-        }
+
+        return new Preparation(_resident.Values.Sum(d => (long)d.Usage.Tokens), _resident.Values.Sum(d => d.Usage.Bytes), Stopwatch.GetElapsedTime(start));
     }
 
-    private KvCompression Compression => options.RetainedRatio >= 1
-        ? KvCompression.Off with { Format = options.Format }
-        : new KvCompression
-        {
-            RetainedRatio = options.RetainedRatio,
-            Format = options.Format,
-            Schedule = CompressionSchedule.WhileReading,
-            ChunkTokens = 256,
-            Query = CompressionQuery.Unknown,
-        };
-
-    private Citation? Cite(string question, string answer, SourceDocument document) => library.Cite(question, answer, [.. library.Passages.Where(p => p.Source == document)]);
-
-    private sealed class Conversation
+    private async Task<Answer> AskAsync(SourceDocument document, string question, CancellationToken cancellationToken)
     {
-        public List<ChatMessage> History { get; } = [];
-
-        public SemaphoreSlim Turn { get; } = new(1);
+        ChatOptions asked = new() { Instructions = Asking.Instructions, Temperature = 0, MaxOutputTokens = options.MaxAnswerTokens };
+        KvDocument resident = _resident[document];
+        ChatMessage message = new(ChatRole.User, [resident.AsContent(), new TextContent(question)]);
+        Asked answer = await Asking.AskAsync(client, [message], asked, cancellationToken);
+        Citation? citation = library.Cite(question, answer.Text, [.. library.Passages.Where(p => p.Source == document)]);
+        return new Answer(answer.Text, citation, answer.FirstToken, answer.TokensRead, Math.Max(0, answer.Kvs.Bytes - resident.Usage.Bytes), answer.Elapsed);
     }
 }
