@@ -76,7 +76,7 @@ internal sealed class PageNeeds(int[] windows, int kvHeads, KvArenaShape shape, 
 
     /// <summary>Pages right after a compression of a sequence without pinned stretches.</summary>
     public long Kept(KvCompression compression, int tokens) =>
-        Math.Min(Full(tokens, compression.Format), CompressionBudget.AllowedPages(compression, heads, tokens, PageTokens(compression.Format)));
+        Math.Min(Full(tokens, compression.Format), CompressionBudget.AllowedPages(compression, _heads, tokens, PageTokens(compression.Format)));
 
     /// <summary>Pages after a compression: the budget, or the floor that no head goes below, pinned stretches included.</summary>
     private long Kept(KvCompression compression, IReadOnlyList<PromptSpan> spans, int tokens)
