@@ -51,12 +51,13 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
         return Render(Call(wantsParts, ArgumentsOf(form))) is { } text ? ToolCallSyntax.Find(text, Function) : null;
     }
 
-    private bool ShowsTools(bool wantsParts)
+    private bool ShowsTools(bool wantsParts) => Render([Say(wantsParts, "user", "x")], Tools())?.Contains(Word, StringComparison.Ordinal) == true;
+
+    private static TemplateValue Tools()
     {
         using JsonDocument tools = JsonDocument.Parse(
             "[{\"type\": \"function\", \"function\": {\"name\": \"" + Word + "\", \"description\": \"Looks.\", \"parameters\": {\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"string\", \"description\": \"What.\"}}, \"required\": [\"x\"]}}}]");
-        TemplateValue value = TemplateValue.FromJson(tools.RootElement, 0);
-        return Render([Say(wantsParts, "user", "x")], value)?.Contains(Word, StringComparison.Ordinal) == true;
+        return TemplateValue.FromJson(tools.RootElement, 0);
     }
 
     private static TemplateValue[] Call(bool wantsParts, TemplateValue arguments, string id = ShortId)
@@ -95,8 +96,10 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
 
     private bool Shows(string what, params TemplateValue[] messages) => Render(messages)?.Contains(what, StringComparison.Ordinal) == true;
 
-    /// <summary>The conversation as the template has it; null where it says no in its own way.</summary>
-    private string? Render(TemplateValue[] messages, TemplateValue? tools = null)
+    /// <summary>The conversation as the template has it, with tools where it goes through them in any case; null where it says no in its own way.</summary>
+    private string? Render(params TemplateValue[] messages) => Render(messages, null) ?? Render(messages, Tools());
+
+    private string? Render(TemplateValue[] messages, TemplateValue? tools)
     {
         TemplateInput input = variables();
         input["messages"] = TemplateValue.List(messages);
