@@ -24,7 +24,7 @@ public sealed partial class InferenceEngine : IAsyncDisposable, IDisposable
     private double _secondsPerRequest = 1;
 
     /// <summary>Makes the pool and starts the loop.</summary>
-    /// <param name="model">The weights; they must outlive the engine.</param>
+    /// <param name="model">The weights; they must outlive the engine, and no other engine may run on them, or on their back end, at the same time.</param>
     /// <param name="options">Settings.</param>
     /// <exception cref="ArgumentException">A setting is out of its range, or the cache budget holds not even a page per head.</exception>
     public InferenceEngine(TransformerModel model, EngineOptions options)
