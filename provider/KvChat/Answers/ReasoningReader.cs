@@ -58,14 +58,15 @@ internal sealed class ReasoningReader(bool inside)
         int at = held.IndexOf(mark, StringComparison.Ordinal);
         if (at < 0)
         {
-            int certain = _inside ? held.Length - HeldBack(held, mark) : 0;
+            int certain = _inside ? held.Length - Beginning.HeldBack(held, mark) : 0;
             Add(parts, held[..certain]);
             _held.Remove(0, certain);
             return false;
         }
 
-        Add(parts, _inside ? held[..at].TrimEnd('\n') : "");
-        _held.Clear().Append(_inside ? held[(at + mark.Length)..].TrimStart('\n') : held[(at + mark.Length)..].TrimStart('\n'));
+        if (_inside)
+            Add(parts, held[..at].TrimEnd('\n'));
+        _held.Clear().Append(held[(at + mark.Length)..].TrimStart('\n'));
         _atStart = !_inside;
         _inside = !_inside;
         return _held.Length > 0;
@@ -75,16 +76,5 @@ internal sealed class ReasoningReader(bool inside)
     {
         if (text.Length > 0)
             parts.Add((_inside, text));
-    }
-
-    private static int HeldBack(string text, string mark)
-    {
-        for (int length = Math.Min(mark.Length - 1, text.Length); length > 0; length--)
-        {
-            if (text.AsSpan(text.Length - length).SequenceEqual(mark.AsSpan(0, length)))
-                return length;
-        }
-
-        return 0;
     }
 }

@@ -42,7 +42,7 @@ internal sealed class StopSequenceMatcher(IReadOnlyList<string> stops)
         int? longest = null;
         foreach (string stop in stops)
         {
-            if (stop.Length > (longest ?? 0) && stop.Length <= _held.Length && EndsWith(stop, stop.Length))
+            if (stop.Length > (longest ?? 0) && stop.Length <= _held.Length && EndsWith(stop))
                 longest = stop.Length;
         }
 
@@ -52,23 +52,14 @@ internal sealed class StopSequenceMatcher(IReadOnlyList<string> stops)
     /// <summary>Length of the longest end of the text that is a beginning of a sequence.</summary>
     private int HeldBack()
     {
-        int longest = 0;
-        foreach (string stop in stops)
-        {
-            for (int length = Math.Min(stop.Length - 1, _held.Length); length > longest; length--)
-            {
-                if (EndsWith(stop, length))
-                    longest = length;
-            }
-        }
-
-        return longest;
+        string held = _held.ToString();
+        return stops.Max(stop => Beginning.HeldBack(held, stop));
     }
 
-    private bool EndsWith(string stop, int length)
+    private bool EndsWith(string stop)
     {
-        int start = _held.Length - length;
-        for (int i = 0; i < length; i++)
+        int start = _held.Length - stop.Length;
+        for (int i = 0; i < stop.Length; i++)
         {
             if (_held[start + i] != stop[i])
                 return false;

@@ -63,18 +63,12 @@ internal sealed class CallTrigger
 
     /// <summary>Tokens that may complete the mark behind the newest bytes of an answer.</summary>
     /// <param name="tail">The newest bytes.</param>
-    public IEnumerable<int> Candidates(List<byte> tail)
+    /// <param name="matched">Bytes of the mark that the answer ends with, from 0, the whole mark in one token, to below <see cref="Length"/>; all are to be asked for.</param>
+    public ReadOnlySpan<int> Candidates(List<byte> tail, int matched)
     {
         if (_text.Length == 0)
-            return IsBlank(tail) ? _whole : [];
-        IEnumerable<int> found = _whole;
-        for (int matched = 1; matched < _text.Length; matched++)
-        {
-            if (EndsWith(tail, matched))
-                found = found.Concat(_endings[matched]);
-        }
-
-        return found;
+            return matched == 0 && IsBlank(tail) ? _whole : [];
+        return matched == 0 ? _whole : EndsWith(tail, matched) ? _endings[matched] : [];
     }
 
     /// <summary>Where, among a token's bytes, the mark is complete.</summary>

@@ -41,7 +41,6 @@ internal static class ToolCallGrammar
     private static Sequence BlockPiece(ToolCallSyntax syntax, ToolSettings tools)
     {
         var call = new Choice([.. tools.Callable.Select(t => Call(syntax, t))]);
-        Piece? close = syntax.Space + syntax.End is { Length: > 0 } end && syntax.End.Length > 0 ? Text(end) : null;
         List<Piece> parts = syntax.Space.Length > 0 ? [Text(syntax.Space)] : [];
         if (syntax.IsArray)
         {
@@ -55,8 +54,8 @@ internal static class ToolCallGrammar
             parts.Add(call);
         }
 
-        if (close is not null)
-            parts.Add(close);
+        if (syntax.End.Length > 0)
+            parts.Add(Text(syntax.Space + syntax.End));
         return new Sequence(parts);
     }
 

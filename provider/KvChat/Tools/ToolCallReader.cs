@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using KvChat.Answers;
 using Microsoft.Extensions.AI;
 
 namespace KvChat.Tools;
@@ -60,7 +61,7 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax)
         if (syntax.Begin.Length == 0)
             return BeginAtStart(held, contents);
         int begin = held.IndexOf(syntax.Begin, StringComparison.Ordinal);
-        int certain = begin >= 0 ? begin : held.Length - HeldBack(held);
+        int certain = begin >= 0 ? begin : held.Length - Beginning.HeldBack(held, syntax.Begin);
         string text = held[..certain];
         if (begin >= 0)
             text = text.TrimEnd();
@@ -112,17 +113,6 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax)
             return;
         if (text.Length > 0)
             contents.Add(new TextContent(text));
-    }
-
-    private int HeldBack(string text)
-    {
-        for (int length = Math.Min(syntax.Begin.Length - 1, text.Length); length > 0; length--)
-        {
-            if (text.AsSpan(text.Length - length).SequenceEqual(syntax.Begin.AsSpan(0, length)))
-                return length;
-        }
-
-        return 0;
     }
 
     private List<FunctionCallContent>? Calls(string json)

@@ -47,7 +47,7 @@ internal sealed record ToolCallSyntax(string Name, string Begin, string End, boo
             int json = at + syntax.Begin.Length;
             while (json < rendered.Length && char.IsWhiteSpace(rendered[json]))
                 json++;
-            if (syntax.Calls(rendered.AsSpan(json), out _) is { } names && names.SequenceEqual([function]))
+            if (syntax.Calls(rendered[json..]) is { } names && names.SequenceEqual([function]))
                 return syntax with { Space = rendered[(at + syntax.Begin.Length)..json] };
         }
 
@@ -56,21 +56,15 @@ internal sealed record ToolCallSyntax(string Name, string Begin, string End, boo
 
     /// <summary>The names of the calls that a text begins with; null where it does not begin with calls.</summary>
     /// <param name="text">JSON, with anything behind it.</param>
-    /// <param name="length">Characters of the JSON.</param>
-    private List<string>? Calls(ReadOnlySpan<char> text, out int length)
+    private List<string>? Calls(string text)
     {
-        length = 0;
-        byte[] bytes = Encoding.UTF8.GetBytes(text.ToArray());
-        var reader = new Utf8JsonReader(bytes, isFinalBlock: false, default);
+        var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(text), isFinalBlock: false, default);
         try
         {
             if (!JsonDocument.TryParseValue(ref reader, out JsonDocument? document))
                 return null;
             using (document)
-            {
-                length = Encoding.UTF8.GetCharCount(bytes.AsSpan(0, (int)reader.BytesConsumed));
                 return Names(document.RootElement);
-            }
         }
         catch (JsonException)
         {

@@ -1,6 +1,4 @@
-using System.Text;
 using KvChat.Runtime.Sampling;
-using KvChat.Runtime.Text;
 using KvChat.StructuredOutput;
 using KvChat.StructuredOutput.Masks;
 
@@ -43,10 +41,13 @@ internal sealed class TriggeredConstraint : ITokenConstraint
     {
         if (_inside is { } inside)
             return inside.Apply(logits);
-        foreach (int token in _trigger.Candidates(_tail))
+        for (int matched = 0; matched < _trigger.Length; matched++)
         {
-            if (!MayBegin(token))
-                logits[token] = float.NegativeInfinity;
+            foreach (int token in _trigger.Candidates(_tail, matched))
+            {
+                if (!MayBegin(token))
+                    logits[token] = float.NegativeInfinity;
+            }
         }
 
         return true;

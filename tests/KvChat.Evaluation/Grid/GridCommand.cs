@@ -18,7 +18,7 @@ public static class GridCommand
         var lengths = new Option<int[]>("--lengths") { CustomParser = Lengths, DefaultValueFactory = _ => [2000], Description = "tokens of generated documents, such as 1k,2k,4k" };
         var data = new Option<DirectoryInfo>("--data") { Description = "folder with LongBench's or RULER's published data" };
         var policy = new Option<string[]>("--policy") { CustomParser = r => Words(r, CompressionPolicies.Names), DefaultValueFactory = _ => ["kv-compress"], Description = $"policies: {string.Join(", ", CompressionPolicies.Names)}; or all" };
-        var retained = new Option<double[]>("--retained") { CustomParser = Shares, DefaultValueFactory = _ => [1, 0.5, 0.25, 0.125], Description = "shares of KVs kept, such as 1,0.25,0.125" };
+        var retained = new Option<double[]>("--retained") { CustomParser = OptionValues.Shares, DefaultValueFactory = _ => [1, 0.5, 0.25, 0.125], Description = "shares of KVs kept, such as 1,0.25,0.125" };
         var format = new Option<KvFormat[]>("--format") { CustomParser = Formats, DefaultValueFactory = _ => [KvFormat.F16], Description = $"formats of KVs: {string.Join(", ", Enum.GetNames<KvFormat>())}" };
         var query = new Option<string[]>("--query") { CustomParser = r => Words(r, ["known", "unknown"]), DefaultValueFactory = _ => ["known"], Description = "whether the question is known when the document is compressed" };
         var schedule = new Option<string>("--schedule") { DefaultValueFactory = _ => "after", Description = "compress after the prompt, or during its reading" };
@@ -38,8 +38,8 @@ public static class GridCommand
         data.AcceptExistingOnly();
         textFile.AcceptExistingOnly();
         foreach (Option<int> option in (Option<int>[])[limit, cache, sessions])
-            option.Validators.Add(r => AtLeast(1, r, option.Name));
-        text.Validators.Add(r => AtLeast(0, r, text.Name));
+            option.Validators.Add(r => OptionValues.AtLeast(1, r.GetValueOrDefault<int>(), option.Name, r.AddError));
+        text.Validators.Add(r => OptionValues.AtLeast(0, r.GetValueOrDefault<int>(), text.Name, r.AddError));
         var command = new Command("grid", "Quality, bytes and likeness to the full cache over policies, shares and formats; writes CSV, Markdown and SVG.")
         {
             model, questions, generate, lengths, data, policy, retained, format, query, schedule, limit, seed, text, textFile, match, cache, sessions, threads, output, quick,
@@ -54,7 +54,7 @@ public static class GridCommand
                 Lengths = parsed.GetValue(lengths)!,
                 Data = parsed.GetValue(data)?.FullName,
                 Policies = parsed.GetValue(policy)!,
-                Retained = parsed.GetValue(retained)!,
+                Retained = [.. parsed.GetValue(retained)!.Distinct()],
                 Formats = parsed.GetValue(format)!,
                 Queries = [.. parsed.GetValue(query)!.Select(q => q == "known" ? CompressionQuery.Known : CompressionQuery.Unknown)],
                 Schedule = parsed.GetValue(schedule) == "after" ? CompressionSchedule.AfterPrompt : CompressionSchedule.WhileReading,
@@ -75,7 +75,7 @@ public static class GridCommand
     private static string[]? Words(ArgumentResult result, IReadOnlyList<string> allowed)
     {
         var words = new List<string>();
-        foreach (string word in Parts(result))
+        foreach (string word in OptionValues.Parts(result))
         {
             if (word == "all")
                 words.AddRange(allowed);
@@ -91,7 +91,7 @@ public static class GridCommand
     private static int[]? Lengths(ArgumentResult result)
     {
         var lengths = new List<int>();
-        foreach (string word in Parts(result))
+        foreach (string word in OptionValues.Parts(result))
         {
             bool thousands = word.EndsWith('k');
             if (int.TryParse(thousands ? word[..^1] : word, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number is > 0 and <= 1_000_000)
@@ -103,24 +103,10 @@ public static class GridCommand
         return [.. lengths.Distinct()];
     }
 
-    private static double[]? Shares(ArgumentResult result)
-    {
-        var shares = new List<double>();
-        foreach (string word in Parts(result))
-        {
-            if (double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out double share) && share is > 0 and <= 1)
-                shares.Add(share);
-            else
-                result.AddError($"'{word}' is no share; shares are numbers above 0 and at most 1.");
-        }
-
-        return [.. shares.Distinct()];
-    }
-
     private static KvFormat[]? Formats(ArgumentResult result)
     {
         var formats = new List<KvFormat>();
-        foreach (string word in Parts(result))
+        foreach (string word in OptionValues.Parts(result))
         {
             if (Enum.TryParse(word, ignoreCase: true, out KvFormat format) && Enum.IsDefined(format) && !char.IsAsciiDigit(word[0]))
                 formats.Add(format);
@@ -129,14 +115,5 @@ public static class GridCommand
         }
 
         return [.. formats.Distinct()];
-    }
-
-    private static IEnumerable<string> Parts(ArgumentResult result) =>
-        result.Tokens.SelectMany(t => t.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
-
-    private static void AtLeast(int least, OptionResult result, string name)
-    {
-        if (result.GetValueOrDefault<int>() < least)
-            result.AddError($"{name} is {result.GetValueOrDefault<int>()}; it must be {least} or more.");
     }
 }

@@ -50,26 +50,15 @@ public static class QuestionFile
     /// <param name="turns">Most questions of a session.</param>
     public static IReadOnlyList<QuestionSession> Sessions(IReadOnlyList<QuestionDocument> documents, int? limit, int turns)
     {
-        int rounds = documents.Max(d => d.Qa.Count), left = limit ?? int.MaxValue;
-        var chosen = documents.Select(_ => new List<DocumentQuestion>()).ToArray();
-        for (int round = 0; round < rounds; round++)
-        {
-            for (int i = 0; i < documents.Count && left > 0; i++)
-            {
-                if (round >= documents[i].Qa.Count)
-                    continue;
-                chosen[i].Add(documents[i].Qa[round]);
-                left--;
-            }
-        }
-
+        int rounds = documents.Max(d => d.Qa.Count);
+        int[] taken = QuestionChoice.Taken([.. documents.Select(d => d.Qa.Count)], limit ?? int.MaxValue);
         var sessions = new List<QuestionSession>();
         for (int first = 0; first < rounds; first += turns)
         {
             for (int i = 0; i < documents.Count; i++)
             {
-                if (chosen[i].Count > first)
-                    sessions.Add(new QuestionSession(documents[i], [.. chosen[i].Skip(first).Take(turns)]));
+                if (taken[i] > first)
+                    sessions.Add(new QuestionSession(documents[i], [.. documents[i].Qa.Take(taken[i]).Skip(first).Take(turns)]));
             }
         }
 

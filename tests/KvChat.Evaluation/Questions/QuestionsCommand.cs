@@ -18,7 +18,7 @@ public static class QuestionsCommand
         var model = new Option<string>("--model") { Required = true, Description = "GGUF file, or 'embedded'" };
         var questions = new Option<FileInfo>("--questions") { Required = true, Description = "JSON lines: id, document, qa with question, answer, value" };
         var policy = new Option<string>("--policy") { DefaultValueFactory = _ => "kv-compress", Description = "compression" };
-        var retained = new Option<double[]>("--retained") { CustomParser = Shares, DefaultValueFactory = _ => [1, 0.5, 0.25, 0.125], Description = "shares of KVs kept, with commas between; 1 is the full cache" };
+        var retained = new Option<double[]>("--retained") { CustomParser = OptionValues.Shares, DefaultValueFactory = _ => [1, 0.5, 0.25, 0.125], Description = "shares of KVs kept, with commas between; 1 is the full cache" };
         var query = new Option<string>("--query") { DefaultValueFactory = _ => "known", Description = "whether the question chooses what is kept" };
         var schedule = new Option<string>("--schedule") { DefaultValueFactory = _ => "after", Description = "compress after the prompt, or during its reading" };
         var match = new Option<string>("--match") { DefaultValueFactory = _ => "exact", Description = "the answer equals `answer`, or contains `value`" };
@@ -41,8 +41,8 @@ public static class QuestionsCommand
         schedule.AcceptOnlyFromAmong("after", "during");
         match.AcceptOnlyFromAmong("exact", "value");
         foreach (Option<int> option in (Option<int>[])[turns, cache, sessions])
-            option.Validators.Add(r => Positive(r.GetValueOrDefault<int>(), option.Name, r.AddError));
-        limit.Validators.Add(r => Positive(r.GetValueOrDefault<int?>() ?? 1, limit.Name, r.AddError));
+            option.Validators.Add(r => OptionValues.AtLeast(1, r.GetValueOrDefault<int>(), option.Name, r.AddError));
+        limit.Validators.Add(r => OptionValues.AtLeast(1, r.GetValueOrDefault<int?>() ?? 1, limit.Name, r.AddError));
         var command = new Command("questions", "Share of right answers about long documents, against the share of KVs that is kept.")
         {
             model, questions, policy, retained, query, schedule, match, limit, turns, format, lowFormat, highShare, pool, window, chunk, threads, activations, cache, sessions, json,
@@ -129,25 +129,5 @@ public static class QuestionsCommand
         }
 
         return [.. settings.Retained.SelectMany(share => QuestionRow.Of(settings, share, measured[share].Outcomes, measured[1].Outcomes, measured[share].Seconds))];
-    }
-
-    private static double[]? Shares(System.CommandLine.Parsing.ArgumentResult result)
-    {
-        var shares = new List<double>();
-        foreach (string text in result.Tokens.SelectMany(t => t.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)))
-        {
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double share) && share is > 0 and <= 1)
-                shares.Add(share);
-            else
-                result.AddError($"--retained has '{text}'; shares are numbers above 0 and at most 1, with commas between.");
-        }
-
-        return [.. shares];
-    }
-
-    private static void Positive(int value, string name, Action<string> addError)
-    {
-        if (value < 1)
-            addError($"{name} is {value}; it must be 1 or more.");
     }
 }

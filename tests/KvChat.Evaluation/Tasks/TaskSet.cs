@@ -1,4 +1,5 @@
 using KvChat.Evaluation.Metrics;
+using KvChat.Evaluation.Questions;
 
 namespace KvChat.Evaluation.Tasks;
 
@@ -22,19 +23,7 @@ public sealed record TaskSet(string Name, IReadOnlyList<TaskDocument> Documents,
     /// <summary>The set with at most so many questions: question 1 of every document, then question 2, and so on.</summary>
     public TaskSet Limited(int questions)
     {
-        var taken = new int[Documents.Count];
-        int left = questions;
-        for (int round = 0; left > 0 && Documents.Any(d => d.Questions.Count > round); round++)
-        {
-            for (int i = 0; i < Documents.Count && left > 0; i++)
-            {
-                if (Documents[i].Questions.Count <= round)
-                    continue;
-                taken[i]++;
-                left--;
-            }
-        }
-
+        int[] taken = QuestionChoice.Taken([.. Documents.Select(d => d.Questions.Count)], questions);
         return this with
         {
             Documents = [.. Documents.Select((d, i) => d with { Questions = [.. d.Questions.Take(taken[i])] }).Where(d => d.Questions.Count > 0)],
