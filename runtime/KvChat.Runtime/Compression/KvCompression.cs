@@ -38,8 +38,8 @@ public sealed record KvCompression
     public static KvCompression Off { get; } = new() { Policy = CompressionPolicies.Off };
 
     /// <summary>
-    /// Mixed precision as in LeanKV (arXiv 2412.03131): KVs are read and kept in K8V4, those that matter less go to K4V2, the rest is dropped. Set a budget with it; with
-    /// a ratio of 1 it only quantises, and without <see cref="LowFormat"/> it only evicts.
+    /// Mixed precision as in LeanKV (arXiv 2412.03131): KVs are read and kept in K8V4, those that matter less go to K4V2, the rest is dropped. Set a budget with it: the
+    /// ratio is 1 as it stands, and then all KVs stay in <see cref="Format"/> and <see cref="LowFormat"/> is never used. Without <see cref="LowFormat"/> it only evicts.
     /// </summary>
     public static KvCompression LeanKv { get; } = new() { Format = KvFormat.K8V4, LowFormat = KvFormat.K4V2 };
 
