@@ -32,13 +32,51 @@ public sealed record TensorNames
         ExpertDown = "blk.{0}.ffn_down_exps",
     };
 
+    /// <summary>
+    /// Names in folders of the Hugging Face layout. What the layout calls <c>post_attention_layernorm</c> stands before the feed-forward part in families with
+    /// norms in front of their parts alone, and behind attention in the others.
+    /// </summary>
+    /// <param name="prefix">What stands before the names of the decoder: <c>model.</c>, or more where a model has other parts beside it.</param>
+    /// <param name="norms">Where the family has its norms.</param>
+    /// <param name="isTied">Whether the output head is the embedding, whatever else the files hold.</param>
+    internal static TensorNames HuggingFace(string prefix, NormPlacement norms, bool isTied)
+    {
+        string layer = prefix + "layers.{0}.", attention = layer + "self_attn.", feedForward = layer + "mlp.";
+        const string behindAttention = "post_attention_layernorm.weight";
+        return new TensorNames
+        {
+            Embedding = prefix + "embed_tokens.weight",
+            OutputNorm = prefix + "norm.weight",
+            Output = isTied ? prefix + "embed_tokens.weight" : "lm_head.weight",
+            AttentionNorm = layer + "input_layernorm.weight",
+            QueryNorm = attention + "q_norm.weight",
+            KeyNorm = attention + "k_norm.weight",
+            Query = attention + "q_proj",
+            Key = attention + "k_proj",
+            Value = attention + "v_proj",
+            AttentionOutput = attention + "o_proj",
+            FeedForwardNorm = layer + (norms == NormPlacement.Before ? behindAttention : "pre_feedforward_layernorm.weight"),
+            Gate = feedForward + "gate_proj",
+            Up = feedForward + "up_proj",
+            Down = feedForward + "down_proj",
+            QueryKeyValue = attention + "qkv_proj",
+            GateUp = feedForward + "gate_up_proj",
+            PostAttentionNorm = layer + behindAttention,
+            PostFeedForwardNorm = layer + "post_feedforward_layernorm.weight",
+            Router = feedForward + "gate",
+            ExpertGate = feedForward + "experts.{1}.gate_proj",
+            ExpertUp = feedForward + "experts.{1}.up_proj",
+            ExpertDown = feedForward + "experts.{1}.down_proj",
+        };
+    }
+
     /// <summary>Token embeddings, <c>[vocabulary, width]</c>.</summary>
     public required string Embedding { get; init; }
 
     /// <summary>Norm before the output head.</summary>
     public required string OutputNorm { get; init; }
 
-    /// <summary>Output head, <c>[vocabulary, width]</c>; missing where it is the embedding.</summary>
+    /// <summary>Output head, <c>[vocabulary, width]</c>; missing, or of the embedding's name, where it is the embedding.</summary>
     public required string Output { get; init; }
 
     /// <summary>Norm before attention.</summary>

@@ -102,7 +102,7 @@ public sealed class TransformerModel : IDisposable
     {
         TransformerConfiguration c = Configuration;
         Embedding = loader.Matrix(source.Matrix(names.Embedding, c.VocabularySize, c.Width));
-        Output = source.Has(names.Output) ? loader.Matrix(source.Matrix(names.Output, c.VocabularySize, c.Width)) : Embedding;
+        Output = names.Output != names.Embedding && source.Has(names.Output) ? loader.Matrix(source.Matrix(names.Output, c.VocabularySize, c.Width)) : Embedding;
         OutputNorm = loader.Norm(names.OutputNorm, c.Width);
         Rotaries = [.. c.Rotaries.Select(rotary => MakeRotary(rotary, isLong: false))];
         LongRotaries = [.. c.Rotaries.Select(rotary => rotary.Scaling is RotaryScaling.LongRopeScaling ? MakeRotary(rotary, isLong: true) : null)];

@@ -55,10 +55,10 @@ public sealed class GgufFile : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         return OpenAll(opened =>
         {
-            GgufPart given = Add(opened, ModelBytes.Map(path));
+            GgufPart given = Add(opened, Map(path));
             foreach (string other in GgufSplit.OtherParts(given, Path.GetFullPath(path)))
             {
-                _ = Add(opened, ModelBytes.Map(other));
+                _ = Add(opened, Map(other));
             }
         });
     }
@@ -115,6 +115,8 @@ public sealed class GgufFile : IDisposable
             part.Bytes.Dispose();
         }
     }
+
+    private static ModelBytes Map(string path) => ModelBytes.Map(path, "one .gguf file", "the bytes 'GGUF'");
 
     private static GgufFile OpenAll(Action<List<(ModelBytes Bytes, GgufPart? Part)>> open)
     {

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.MemoryMappedFiles;
 
-namespace KvChat.Runtime.Models.Gguf;
+namespace KvChat.Runtime.Models;
 
 /// <summary>The bytes of one file at an address that stays: a read-only mapping, or a pinned buffer.</summary>
 internal sealed unsafe class ModelBytes : IDisposable
@@ -41,7 +41,7 @@ internal sealed unsafe class ModelBytes : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(IsDisposed, typeof(GgufFile));
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
             return _start;
         }
     }
@@ -50,19 +50,23 @@ internal sealed unsafe class ModelBytes : IDisposable
 
     public static ModelBytes Pin(ReadOnlyMemory<byte> buffer, string name) => new(name, buffer);
 
-    public static ModelBytes Map(string path)
+    /// <summary>Maps a file.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="needed">What the path should name, for errors: <c>one .gguf file</c>.</param>
+    /// <param name="start">What such a file starts with, for errors.</param>
+    public static ModelBytes Map(string path, string needed, string start)
     {
         string name = Path.GetFileName(path);
         if (Directory.Exists(path))
         {
-            throw new ModelFileException("file", null, "is a directory; the path of one .gguf file is needed", path);
+            throw new ModelFileException("file", null, $"is a directory; the path of {needed} is needed", path);
         }
 
         using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         long length = stream.Length;
         if (length == 0)
         {
-            throw new ModelFileException("file", 0, "is empty; a GGUF file starts with the bytes 'GGUF'", name);
+            throw new ModelFileException("file", 0, $"is empty; {needed} starts with {start}", name);
         }
 
         MemoryMappedFile file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
