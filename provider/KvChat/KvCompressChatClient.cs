@@ -64,6 +64,9 @@ public sealed partial class KvCompressChatClient : IChatClient, IAsyncDisposable
 
     internal bool LoadsInBackground => _options.LoadInBackground;
 
+    /// <summary>The model and what surrounds it; null before it is loaded.</summary>
+    internal ServedModel? Served => _host.Current;
+
     /// <summary>What the engine does; null while there is none.</summary>
     internal EngineStatistics? Statistics => _host.Current?.Engine.GetStatistics();
 

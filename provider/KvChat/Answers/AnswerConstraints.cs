@@ -14,7 +14,7 @@ namespace KvChat.Answers;
 internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syntax)
 {
     private readonly ConstraintCompiler _compiler = new();
-    private readonly AnswerVocabulary _vocabulary = new(tokenizer);
+    private readonly AnswerVocabulary _vocabulary = new(tokenizer, syntax);
     private readonly Lazy<CallTrigger> _trigger = new(() => new CallTrigger(syntax!.Begin, tokenizer));
 
     /// <summary>How the model writes calls.</summary>
@@ -22,12 +22,21 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
     public ToolCallSyntax Syntax => syntax
         ?? throw UnsupportedOptions.Refusal("Tools", $"the model's chat template writes calls in a form that is not known here; known are those of {ToolCallSyntax.Known}");
 
+    /// <summary>Put around every answer's constraint, or in place of none; null in use. Tests let a script draw an answer's tokens through it.</summary>
+    internal Func<ITokenConstraint?, ITokenConstraint>? Around { get; set; }
+
     /// <summary>What makes the constraint of a request, given the most tokens of its answer; null where nothing is asked for.</summary>
     /// <param name="settings">What is asked for.</param>
     /// <param name="thinks">Whether the prompt ends inside reasoning.</param>
     /// <exception cref="NotSupportedException">A schema, grammar or tool cannot be enforced.</exception>
     /// <exception cref="FormatException">A schema, grammar or regular expression is malformed.</exception>
     public Func<int, ITokenConstraint>? For(RequestSettings settings, bool thinks)
+    {
+        Func<int, ITokenConstraint>? own = Own(settings, thinks);
+        return Around is { } around ? most => around(own?.Invoke(most)) : own;
+    }
+
+    private Func<int, ITokenConstraint>? Own(RequestSettings settings, bool thinks)
     {
         Constraint? form = settings.Form?.Compile(_compiler);
         (Func<int, ITokenConstraint>? make, long shortest) = settings.Tools is { } tools ? ForTools(tools, form) : form is null ? (null, 0) : (Whole(form), form.ShortestDocument);
@@ -37,7 +46,7 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
         int? open = thinks ? null : tokenizer.Find(ReasoningReader.Open);
         if (!thinks && open is null)
             return make;
-        return most => new ReasoningConstraint(open, close, make, (int)Math.Min(int.MaxValue / 2, shortest), most);
+        return most => new ReasoningConstraint(open, close, _vocabulary.Breaks, make, (int)Math.Min(int.MaxValue / 2, shortest), most);
     }
 
     private (Func<int, ITokenConstraint> Make, long Shortest) ForTools(ToolSettings tools, Constraint? form)
@@ -52,14 +61,14 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
             Constraint whole = form is null || tools.Use == ToolUse.Required
                 ? _compiler.Remember("calls", key, () => ToolCallGrammar.Answer(syntax, tools))
                 : ToolCallGrammar.AnswerOr(syntax, tools, form.Root);
-            return (Whole(whole), whole.ShortestDocument);
+            return (Whole(whole, _vocabulary.Marks), whole.ShortestDocument);
         }
 
         Constraint block = _compiler.Remember("call", key, () => ToolCallGrammar.Block(syntax, tools));
         if (trigger.IsControl && (tools.Use == ToolUse.Required || form is not null))
         {
             ITokenConstraint Lead(int most) => new LeadingTokenConstraint(
-                trigger.Token!.Value, Whole(block)(most - 1), tools.Use == ToolUse.Required ? null : Whole(form!)(most));
+                trigger.Token!.Value, Whole(block, _vocabulary.Marks)(most - 1), tools.Use == ToolUse.Required ? null : Whole(form!)(most));
             return (Lead, block.ShortestDocument + 1);
         }
 
@@ -67,9 +76,9 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
         return (most => new TriggeredConstraint(trigger, _vocabulary, block, endsAfterCall, most), 0);
     }
 
-    private Func<int, ITokenConstraint> Whole(Constraint constraint)
+    private Func<int, ITokenConstraint> Whole(Constraint constraint, IReadOnlyList<int>? marks = null)
     {
         TokenMasker masker = _vocabulary.Masker;
-        return most => new TokenConstraint(masker, tokenizer, constraint, most);
+        return most => new TokenConstraint(masker, tokenizer, constraint, most, marks: marks);
     }
 }

@@ -18,6 +18,8 @@ internal sealed class ChatMessageReader(TemplateTraits traits, DocumentStore? do
     private readonly List<PromptPiece> _pieces = [];
     private readonly List<TemplateValue> _messages = [];
     private readonly ToolContents _tools = new(traits);
+    private readonly Dictionary<string, TemplateValue> _alone = new(StringComparer.Ordinal);
+    private (string Role, PieceText Text)? _last;
 
     /// <summary>Origin n of the rendered text is the piece at n - 1.</summary>
     public IReadOnlyList<PromptPiece> Pieces => _pieces;
@@ -29,7 +31,7 @@ internal sealed class ChatMessageReader(TemplateTraits traits, DocumentStore? do
     /// <exception cref="ArgumentException">There is no message, or a null one.</exception>
     /// <param name="messages">The conversation.</param>
     /// <param name="instructions">What goes before all other system messages.</param>
-    /// <param name="tools">Tools, for a template that does not tell the model of them.</param>
+    /// <param name="tools">Tools, for a template that does not tell the model of them, or wants them in the system message.</param>
     public TemplateValue Read(IReadOnlyList<ChatMessage> messages, string? instructions, string? tools = null)
     {
         int newest = -1;
@@ -48,14 +50,16 @@ internal sealed class ChatMessageReader(TemplateTraits traits, DocumentStore? do
         int next = 0;
         for (; next < messages.Count && IsSystem(messages[next]); next++)
             AddTexts(system, messages[next], PromptSpanKind.System, apart: true);
-        if (tools is not null)
+        if (tools is not null && traits.ListsTools)
         {
             system.AddBlankLine();
             system.Add(tools, Origin(PromptSpanKind.Tools, null));
         }
 
         PieceText? pending = system.IsEmpty || traits.HasSystemRole ? null : system;
-        if (!system.IsEmpty && pending is null)
+        if (tools is not null && traits.ToolsInSystemMessage)
+            Add("system", system, ("tools", TemplateValue.Text(tools, Origin(PromptSpanKind.Tools, null))));
+        else if (!system.IsEmpty && pending is null)
             Add("system", system);
         for (; next < messages.Count; next++)
         {
@@ -90,9 +94,7 @@ internal sealed class ChatMessageReader(TemplateTraits traits, DocumentStore? do
         else if (message.Role == ChatRole.Assistant)
         {
             AddTexts(text, message, PromptSpanKind.EarlierTurn, apart: false);
-            if (traits.ToolCalls == ToolCallForm.None)
-                AddCallTexts(text, message);
-            Add("assistant", text, Reasoning(message), traits.ToolCalls == ToolCallForm.None ? null : _tools.Calls(message, () => Origin(PromptSpanKind.EarlierTurn, RetentionProperty.Read(message.AdditionalProperties))));
+            AddAnswer(text, message);
         }
         else if (message.Role != ChatRole.Tool)
         {
@@ -107,14 +109,27 @@ internal sealed class ChatMessageReader(TemplateTraits traits, DocumentStore? do
             AddResult(result, Origin(kind, RetentionOf(result, message)));
     }
 
-    /// <summary>Calls as the default form has them, in the text, for a template without a place for them.</summary>
-    private void AddCallTexts(PieceText text, ChatMessage message)
+    /// <summary>An assistant's message, its reasoning and its calls; several messages where the template takes one call each.</summary>
+    private void AddAnswer(PieceText text, ChatMessage message)
     {
-        foreach (FunctionCallContent call in message.Contents.OfType<FunctionCallContent>())
+        if (traits.ToolCalls == ToolCallForm.None)
         {
-            if (!text.IsEmpty)
-                text.Add("\n", Origin(PromptSpanKind.EarlierTurn, null));
-            text.Add(ToolContents.AsText(call), Origin(PromptSpanKind.EarlierTurn, RetentionOf(call, message)));
+            _tools.AddCalls(text, message, call => Origin(PromptSpanKind.EarlierTurn, RetentionOf(call, message)));
+            Add("assistant", text, ("reasoning_content", Reasoning(message)));
+            return;
+        }
+
+        TemplateValue? reasoning = Reasoning(message);
+        List<TemplateValue> calls = _tools.Calls(message, () => Origin(PromptSpanKind.EarlierTurn, RetentionProperty.Read(message.AdditionalProperties)));
+        Add("assistant", text, ("reasoning_content", reasoning), ("tool_calls", calls.FirstOrDefault()));
+        if (calls.Count < 2)
+            return;
+        string[] ids = [.. message.Contents.OfType<FunctionCallContent>().Select(c => c.CallId)];
+        for (int i = 0; i < ids.Length; i++)
+        {
+            if (i > 0)
+                Add("assistant", new PieceText(), ("tool_calls", calls[i]));
+            _alone[ids[i]] = _messages[^1];
         }
     }
 
@@ -122,12 +137,15 @@ internal sealed class ChatMessageReader(TemplateTraits traits, DocumentStore? do
     {
         if (traits.HasToolRole)
         {
-            _messages.Add(_tools.Result(result, origin));
+            // Where calls stand in messages of their own, each result stands behind its call, as in a conversation of one call after the other.
+            int call = _alone.Remove(result.CallId, out TemplateValue? made) ? _messages.IndexOf(made) : -1;
+            _messages.Insert(call < 0 ? _messages.Count : call + 1, _tools.Result(result, origin));
+            _last = null;
             return;
         }
 
         PieceText text = new();
-        text.Add(ToolListing.Result(ToolContents.Printed(result)), origin);
+        _tools.AddResult(text, result, origin);
         Add("user", text);
     }
 
@@ -200,17 +218,30 @@ internal sealed class ChatMessageReader(TemplateTraits traits, DocumentStore? do
         return _pieces.Count;
     }
 
-    private void Add(string role, PieceText content, TemplateValue? reasoning = null, TemplateValue? calls = null)
+    private void Add(string role, PieceText content, params ReadOnlySpan<(string Name, TemplateValue? Value)> others)
     {
+        bool isPlain = true;
+        foreach ((_, TemplateValue? value) in others)
+            isPlain &= value is null;
+        if (traits.Alternates && isPlain && (role is "user" or "assistant") && _last is { } last && last.Role == role)
+        {
+            last.Text.Continue(content); // the template takes no two messages of a role in a row
+            content = last.Text;
+            _messages.RemoveAt(_messages.Count - 1);
+        }
+
         List<KeyValuePair<string, TemplateValue>> entries =
         [
             new("role", TemplateValue.Trusted(role)),
             new("content", content.ToValue(traits.WantsParts)),
         ];
-        if (reasoning is not null)
-            entries.Add(new("reasoning_content", reasoning));
-        if (calls is not null)
-            entries.Add(new("tool_calls", calls));
+        foreach ((string name, TemplateValue? value) in others)
+        {
+            if (value is not null)
+                entries.Add(new(name, value));
+        }
+
         _messages.Add(TemplateValue.Map(entries));
+        _last = isPlain ? (role, content) : null;
     }
 }

@@ -26,6 +26,14 @@ internal sealed class PieceText
         AddBlankLine();
     }
 
+    /// <summary>Adds a blank line and all of another content.</summary>
+    public void Continue(PieceText other)
+    {
+        AddBlankLine();
+        foreach (OriginRun run in other._runs)
+            Add(other._text.ToString(run.Start, run.Length), run.Origin);
+    }
+
     /// <summary>Ends the last piece with a blank line, where there is a piece and it does not end with one.</summary>
     public void AddBlankLine()
     {

@@ -68,8 +68,8 @@ internal sealed class PromptBuilder
         ThinkingSettings thinking = settings.Thinking;
         if (settings.Tools is { } tools && Traits.ShowsTools)
             AddTools(input, TemplateValue.FromJson(tools.Declarations(), reader.ToolsOrigin()));
-        string? listing = settings.Tools is { } listed && !Traits.ShowsTools ? ToolListing.Of(listed) : null;
-        input["messages"] = reader.Read(messages, settings.Instructions, listing);
+        string? told = settings.Tools is not { } given || Traits.ShowsTools ? null : Traits.ListsTools ? ToolListing.Of(given) : ToolListing.Plain(given);
+        input["messages"] = reader.Read(messages, settings.Instructions, told);
         if (thinking.Enabled is { } enabled && Traits.CanSwitchThinking)
             input["enable_thinking"] = enabled;
         if (thinking.Effort is { } effort && effort != ReasoningEffort.None && Traits.KnowsReasoningEffort)

@@ -14,14 +14,18 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
     {
         bool wantsParts = !Shows(Word, Message("user", Word)) && Shows(Word, Parts("user", Word));
         ToolCallForm calls = CallForm(wantsParts);
-        bool showsTools = ShowsTools(wantsParts);
+        bool showsTools = ShowsTools(wantsParts), inSystem = !showsTools && ToolsInSystemMessage(wantsParts);
         return new TemplateTraits
         {
             WantsParts = wantsParts,
             HasSystemRole = Shows(Word, Say(wantsParts, "system", Word), Say(wantsParts, "user", "x")),
             ToolCalls = calls,
             ShowsTools = showsTools,
-            ToolSyntax = Syntax(wantsParts, calls, showsTools),
+            ToolsInSystemMessage = inSystem,
+            TakesOneCall = calls != ToolCallForm.None && Render(Call(wantsParts, ArgumentsOf(calls))) is not null && Render(Call(wantsParts, ArgumentsOf(calls), count: 2)) is null,
+            Alternates = Render(Say(wantsParts, "user", "x"), Say(wantsParts, "assistant", "y"), Say(wantsParts, "user", "z")) is not null
+                && Render(Say(wantsParts, "user", "x"), Say(wantsParts, "user", "z")) is null,
+            ToolSyntax = inSystem && calls == ToolCallForm.None ? ToolCallSyntax.Phi : Syntax(wantsParts, calls, showsTools),
             NeedsShortIds = calls != ToolCallForm.None && Render(Call(wantsParts, ArgumentsOf(calls), LongId)) is null,
             Thinks = source.Contains(ReasoningReader.Close, StringComparison.Ordinal),
             HasToolRole = Shows(Word, [.. Call(wantsParts, Arguments()), ToolResult(wantsParts)]) || Shows(Word, [.. Call(wantsParts, TemplateValue.Trusted("{}")), ToolResult(wantsParts)]),
@@ -53,6 +57,17 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
 
     private bool ShowsTools(bool wantsParts) => Render([Say(wantsParts, "user", "x")], Tools())?.Contains(Word, StringComparison.Ordinal) == true;
 
+    private bool ToolsInSystemMessage(bool wantsParts)
+    {
+        TemplateValue system = TemplateValue.Map(
+        [
+            new("role", TemplateValue.Trusted("system")),
+            new("content", wantsParts ? TextParts("x") : TemplateValue.Trusted("x")),
+            new("tools", TemplateValue.Trusted(Word)),
+        ]);
+        return Shows(Word, system, Say(wantsParts, "user", "x"));
+    }
+
     private static TemplateValue Tools()
     {
         using JsonDocument tools = JsonDocument.Parse(
@@ -60,7 +75,7 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
         return TemplateValue.FromJson(tools.RootElement, 0);
     }
 
-    private static TemplateValue[] Call(bool wantsParts, TemplateValue arguments, string id = ShortId)
+    private static TemplateValue[] Call(bool wantsParts, TemplateValue arguments, string id = ShortId, int count = 1)
     {
         TemplateValue call = TemplateValue.Map(
         [
@@ -70,7 +85,7 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
         ]);
         TemplateValue assistant = TemplateValue.Map(
         [
-            new("role", TemplateValue.Trusted("assistant")), new("content", TemplateValue.Trusted("")), new("tool_calls", TemplateValue.List([call])),
+            new("role", TemplateValue.Trusted("assistant")), new("content", TemplateValue.Trusted("")), new("tool_calls", TemplateValue.List(Enumerable.Repeat(call, count))),
         ]);
         return [Say(wantsParts, "user", "x"), assistant];
     }

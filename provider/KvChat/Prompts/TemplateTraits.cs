@@ -33,6 +33,18 @@ internal sealed record TemplateTraits
     /// <summary>Whether it tells the model of tools; where it does not, the system message does.</summary>
     public bool ShowsTools { get; init; }
 
+    /// <summary>Whether the tools stand in the system message as a property, JSON in a string (Phi-4-mini).</summary>
+    public bool ToolsInSystemMessage { get; init; }
+
+    /// <summary>Whether the model is told of tools in the words of <see cref="ToolListing"/>.</summary>
+    public bool ListsTools => !ShowsTools && !ToolsInSystemMessage;
+
+    /// <summary>Whether a message may hold one call and no more (Llama 3).</summary>
+    public bool TakesOneCall { get; init; }
+
+    /// <summary>Whether it refuses two messages of the same role in a row (Gemma, Mistral).</summary>
+    public bool Alternates { get; init; }
+
     /// <summary>How its model writes calls; null where the template writes them in a form that is not known here.</summary>
     public ToolCallSyntax? ToolSyntax { get; init; }
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using KvChat.Runtime.Text;
 using KvChat.Templates;
 using KvChat.Tools;
 using Microsoft.Extensions.AI;
@@ -13,8 +14,8 @@ internal sealed class ToolContents(TemplateTraits traits)
 {
     private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
 
-    /// <summary>The calls of an assistant's message; null where it has none.</summary>
-    public TemplateValue? Calls(ChatMessage message, Func<int> origin)
+    /// <summary>The calls of an assistant's message, as lists for as many messages as the template needs; none where it has no calls.</summary>
+    public List<TemplateValue> Calls(ChatMessage message, Func<int> origin)
     {
         List<TemplateValue> calls = [];
         foreach (FunctionCallContent call in message.Contents.OfType<FunctionCallContent>())
@@ -29,13 +30,15 @@ internal sealed class ToolContents(TemplateTraits traits)
             ]));
         }
 
-        return calls.Count == 0 ? null : TemplateValue.List(calls);
+        return calls.Count == 0 ? [] : traits.TakesOneCall ? [.. calls.Select(c => TemplateValue.List([c]))] : [TemplateValue.List(calls)];
     }
 
     /// <summary>A message with the result of a call.</summary>
     public TemplateValue Result(FunctionResultContent result, int origin)
     {
-        TemplateValue text = TemplateValue.Text(Printed(result), origin);
+        PieceText piece = new();
+        AddResult(piece, result, origin);
+        TemplateValue text = piece.ToValue(asParts: false);
         List<KeyValuePair<string, TemplateValue>> entries =
         [
             new("role", TemplateValue.Trusted("tool")),
@@ -47,12 +50,33 @@ internal sealed class ToolContents(TemplateTraits traits)
         return TemplateValue.Map(entries);
     }
 
-    /// <summary>A call in the default form.</summary>
-    public static string AsText(FunctionCallContent call)
+    /// <summary>Adds the result of a call as its text, between marks where the listing of the tools has told the model of them.</summary>
+    public void AddResult(PieceText to, FunctionResultContent result, int origin)
     {
-        ToolCallSyntax form = ToolCallSyntax.Hermes;
-        string name = JsonSerializer.Serialize(call.Name, ToolJson.Default.String);
-        return $"{form.Begin}{form.Space}{{\"name\": {name}, \"{form.Arguments}\": {Compact(Json(call))}}}{form.Space}{form.End}";
+        bool marked = traits is { ListsTools: true, ToolCalls: ToolCallForm.None };
+        if (marked)
+            to.Add(ToolListing.ResultBegin, RenderedText.Template);
+        to.Add(Printed(result), origin);
+        if (marked)
+            to.Add(ToolListing.ResultEnd, RenderedText.Template);
+    }
+
+    /// <summary>Adds a message's calls to its text, for a template without a place for them. The marks count as the template's, since they may be special tokens.</summary>
+    public void AddCalls(PieceText to, ChatMessage message, Func<FunctionCallContent, int> origin)
+    {
+        ToolCallSyntax form = traits.ToolSyntax ?? ToolCallSyntax.Hermes;
+        FunctionCallContent[] calls = [.. message.Contents.OfType<FunctionCallContent>()];
+        for (int i = 0; i < calls.Length; i++)
+        {
+            _names[calls[i].CallId] = calls[i].Name;
+            bool begins = i == 0 || !form.IsArray, ends = i == calls.Length - 1 || !form.IsArray;
+            string before = begins ? (to.IsEmpty ? "" : "\n") + form.Begin + form.Space + (form.IsArray ? "[" : "") : ", ";
+            to.Add(before, RenderedText.Template);
+            string name = JsonSerializer.Serialize(calls[i].Name, ToolJson.Default.String);
+            to.Add($"{{\"name\": {name}, \"{form.Arguments}\": {Compact(Json(calls[i]))}}}", origin(calls[i]));
+            if (ends)
+                to.Add((form.IsArray ? "]" : "") + form.Space + form.End, RenderedText.Template);
+        }
     }
 
     private string Id(string id) => traits.NeedsShortIds ? ToolCallIds.Short(id) : id;
@@ -78,7 +102,7 @@ internal sealed class ToolContents(TemplateTraits traits)
     };
 
     /// <summary>JSON on one line; the default options of chat contents indent, which would cost tokens.</summary>
-    private static string Compact(JsonElement json)
+    internal static string Compact(JsonElement json)
     {
         var bytes = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))

@@ -71,6 +71,28 @@ internal sealed class ConstraintMatcher
         return count;
     }
 
+    /// <summary>
+    /// Fewest bytes behind a mark, where the document may go on with it and it is one of the form's own: it begins the document, or no other text may stand here, as within
+    /// strings; -1 elsewhere.
+    /// </summary>
+    /// <param name="mark">The bytes of the mark, not empty.</param>
+    public long ShortestBehind(ReadOnlySpan<byte> mark)
+    {
+        Parser parser = Constraint.Parser;
+        if (parser.Next(State, mark[0]) is null)
+            return -1;
+        for (int b = 0; b < 256 && !ReferenceEquals(State, parser.Start); b++)
+        {
+            if (b != mark[0] && parser.Next(State, (byte)b) is not null)
+                return -1;
+        }
+
+        ParseState? state = State;
+        for (int i = 0; i < mark.Length && state is not null; i++)
+            state = parser.Next(state, mark[i]);
+        return state?.Shortest ?? -1;
+    }
+
     /// <summary>Back to the beginning.</summary>
     public void Reset() => State = Constraint.Parser.Start;
 

@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using KvChat.Prompts;
 
 namespace KvChat.Tools;
 
@@ -16,6 +18,19 @@ internal static class ToolListing
         return text.Append("The result comes between <tool_response> and </tool_response>.").ToString();
     }
 
-    /// <summary>The result of a call.</summary>
-    public static string Result(string text) => $"<tool_response>\n{text}\n</tool_response>";
+    /// <summary>The tools as one line of JSON, without the wrapping that says that they are functions: what Phi-4-mini was trained on.</summary>
+    public static string Plain(ToolSettings tools)
+    {
+        var list = new JsonArray();
+        foreach (JsonElement tool in tools.Declarations().EnumerateArray())
+            list.Add(JsonNode.Parse(tool.GetProperty("function").GetRawText()));
+        using JsonDocument document = JsonDocument.Parse(list.ToJsonString());
+        return ToolContents.Compact(document.RootElement);
+    }
+
+    /// <summary>Stands before the result of a call.</summary>
+    public const string ResultBegin = "<tool_response>\n";
+
+    /// <summary>Stands behind it.</summary>
+    public const string ResultEnd = "\n</tool_response>";
 }

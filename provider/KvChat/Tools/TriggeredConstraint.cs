@@ -77,7 +77,7 @@ internal sealed class TriggeredConstraint : ITokenConstraint
         _tail.Clear();
         if (_block is null)
             return;
-        _inside = new TokenConstraint(_vocabulary.Masker, _vocabulary.Tokenizer, _block, Math.Max(_remaining, (int)Math.Min(int.MaxValue, _block.ShortestDocument)), bytes[behind..]);
+        _inside = new TokenConstraint(_vocabulary.Masker, _vocabulary.Tokenizer, _block, Math.Max(_remaining, (int)Math.Min(int.MaxValue, _block.ShortestDocument)), bytes[behind..], _vocabulary.Marks);
         Leave(_inside);
     }
 

@@ -10,6 +10,8 @@ public sealed class ReasoningReaderTests
     [InlineData(true, "a b\n</think>\n\nThe answer.", "a b", "The answer.")]
     [InlineData(true, "still at it", "still at it", "")]
     [InlineData(false, "No <think> here </think>.", "", "No <think> here </think>.")]
+    [InlineData(false, "<think>\n\n</think>\n\nThe answer.\n\nMore.\n", "", "The answer.\n\nMore.\n")]
+    [InlineData(true, "\na\n\nb\n<b>\n</think>The answer.", "a\n\nb\n<b>", "The answer.")]
     [InlineData(false, "<thin ice", "", "<thin ice")]
     public void Reasoning_is_told_from_the_answer_however_the_text_is_cut(bool inside, string text, string reasoning, string answer)
     {
@@ -20,8 +22,8 @@ public sealed class ReasoningReaderTests
             for (int at = 0; at < text.Length; at += size)
                 all.AddRange(contents.Append(text.Substring(at, Math.Min(size, text.Length - at))));
             all.AddRange(contents.Flush());
-            Assert.Equal(reasoning, string.Concat(all.OfType<TextReasoningContent>().Select(c => c.Text)).Trim());
-            Assert.Equal(answer, string.Concat(all.OfType<TextContent>().Select(c => c.Text)).Trim());
+            Assert.Equal(reasoning, string.Concat(all.OfType<TextReasoningContent>().Select(c => c.Text)));
+            Assert.Equal(answer, string.Concat(all.OfType<TextContent>().Select(c => c.Text)));
             Assert.Equal(reasoning.Length == 0, contents.IsPlain);
         }
     }

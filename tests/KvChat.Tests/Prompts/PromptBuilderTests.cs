@@ -89,7 +89,7 @@ public sealed class PromptBuilderTests
         var call = new FunctionCallContent("c1", "look", new Dictionary<string, object?> { ["at"] = "x" });
         string text = Decode(plain.Build([new(ChatRole.User, "x"), new(ChatRole.Assistant, [call]), new(ChatRole.Tool, [new FunctionResultContent("c1", "seen")])], Settings()));
         Assert.Contains("<|im_start|>assistant\n<tool_call>\n{\"name\": \"look\", \"arguments\": {\"at\":\"x\"}}\n</tool_call><|im_end|>", text, StringComparison.Ordinal);
-        Assert.Contains("<|im_start|>tool\nseen<|im_end|>", text, StringComparison.Ordinal);
+        Assert.Contains("<|im_start|>tool\n<tool_response>\nseen\n</tool_response><|im_end|>", text, StringComparison.Ordinal); // as the listing of the tools says it
     }
 
     [Fact]

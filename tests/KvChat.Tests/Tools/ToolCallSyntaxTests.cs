@@ -20,6 +20,7 @@ public sealed class ToolCallSyntaxTests
     [InlineData("mistralai-Mistral-Nemo-Instruct-2407", "Mistral")]
     [InlineData("google-gemma-2-2b-it", "Hermes")]
     [InlineData("microsoft-Phi-3.5-mini-instruct", "Hermes")]
+    [InlineData("HuggingFaceTB-SmolLM3-3B", "Hermes")]
     [InlineData("Qwen3.5-4B", null)]
     [InlineData("GLM-4.6", null)]
     [InlineData("openai-gpt-oss-120b", null)]

@@ -11,6 +11,7 @@ internal sealed class TokenConstraint : ITokenConstraint
     private readonly ConstraintMatcher matcher;
     private readonly ulong[] mask;
     private readonly HashSet<int> endIds;
+    private readonly IReadOnlyList<int> marks;
     private int remaining;
 
     /// <param name="masker">Made for the tokeniser.</param>
@@ -18,13 +19,15 @@ internal sealed class TokenConstraint : ITokenConstraint
     /// <param name="constraint">What the answer must be.</param>
     /// <param name="maxTokens">Most tokens of the answer; it will be complete within them.</param>
     /// <param name="written">Bytes of the document that are written already.</param>
+    /// <param name="marks">Special tokens that may stand for their text where the form itself has that text, such as those around calls.</param>
     /// <exception cref="ArgumentOutOfRangeException">The shortest document may not fit into so many tokens.</exception>
     /// <exception cref="ArgumentException">No document begins with what is written.</exception>
-    public TokenConstraint(TokenMasker masker, Runtime.Text.Tokenizer tokenizer, Constraint constraint, int maxTokens, ReadOnlySpan<byte> written = default)
+    public TokenConstraint(TokenMasker masker, Runtime.Text.Tokenizer tokenizer, Constraint constraint, int maxTokens, ReadOnlySpan<byte> written = default, IReadOnlyList<int>? marks = null)
     {
         constraint.EnsureFits(maxTokens);
         this.masker = masker;
         this.tokenizer = tokenizer;
+        this.marks = marks ?? [];
         matcher = constraint.Match();
         if (!matcher.TryAdvance(written))
             throw new ArgumentException($"No document of the {constraint.Description} begins so.", nameof(written));
@@ -46,6 +49,12 @@ internal sealed class TokenConstraint : ITokenConstraint
     public bool Apply(Span<float> logits)
     {
         masker.Fill(matcher, remaining, mask);
+        for (int i = 0; i < marks.Count; i++)
+        {
+            if (matcher.ShortestBehind(tokenizer.BytesOf(marks[i])) is >= 0 and var behind && behind < remaining)
+                mask[marks[i] >> 6] |= 1UL << (marks[i] & 63);
+        }
+
         bool any = false;
         for (int w = 0; w < mask.Length; w++)
         {
