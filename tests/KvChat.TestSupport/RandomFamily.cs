@@ -11,6 +11,7 @@ public sealed class RandomFamily
     private readonly FamilyShape _shape;
     private readonly WeightFormat _format;
     private readonly Random _random;
+    private readonly Dictionary<string, float[]> _values = [];
 
     private RandomFamily(string name, FamilyShape shape, WeightFormat format)
     {
@@ -28,6 +29,9 @@ public sealed class RandomFamily
 
     /// <summary>All parameters.</summary>
     public long Parameters { get; private set; }
+
+    /// <summary>Values of the tensors in F32, by their names in the file.</summary>
+    public IReadOnlyDictionary<string, float[]> Values => _values;
 
     /// <summary>The file's bytes.</summary>
     public byte[] File { get; private set; } = [];
@@ -59,7 +63,7 @@ public sealed class RandomFamily
             ("attention.head_count", s.Heads), ("attention.head_count_kv", s.KvHeads), ("attention.key_length", s.HeadDim), ("attention.value_length", s.HeadDim), ("context_length", s.Context)])
             Say(key, value);
         Say("attention.layer_norm_rms_epsilon", 1e-6f);
-        Say("rope.freq_base", 10_000f);
+        Say("rope.freq_base", _architecture == "gemma3" ? 1_000_000f : 10_000f);
         if (IsGemma || _name == "mistral")
             Say("attention.sliding_window", s.Window);
         if (_architecture == "qwen3moe")
@@ -89,8 +93,8 @@ public sealed class RandomFamily
     {
         Say("rope.scaling.original_context_length", _shape.Context / 4);
         Say("rope.scaling.attn_factor", 1.1f);
-        _writer.AddTensor("rope_factors_short.weight", WeightFormat.F32, [.. Enumerable.Range(0, _shape.HeadDim / 2).Select(i => 1 + (0.01f * i))], _shape.HeadDim / 2);
-        _writer.AddTensor("rope_factors_long.weight", WeightFormat.F32, [.. Enumerable.Range(0, _shape.HeadDim / 2).Select(i => 1 + (0.1f * i))], _shape.HeadDim / 2);
+        AddFloats("rope_factors_short.weight", [.. Enumerable.Range(0, _shape.HeadDim / 2).Select(i => 1 + (0.01f * i))], _shape.HeadDim / 2);
+        AddFloats("rope_factors_long.weight", [.. Enumerable.Range(0, _shape.HeadDim / 2).Select(i => 1 + (0.1f * i))], _shape.HeadDim / 2);
     }
 
     private void Say(string key, object value) => _writer.Add($"{_architecture}.{key}", value);
@@ -167,7 +171,7 @@ public sealed class RandomFamily
     {
         Parameters += length;
         ActiveParameters += length;
-        _writer.AddTensor(name, WeightFormat.F32, [.. Enumerable.Range(0, length).Select(_ => around + (0.4f * (_random.NextSingle() - 0.5f)))], length);
+        AddFloats(name, [.. Enumerable.Range(0, length).Select(_ => around + (0.4f * (_random.NextSingle() - 0.5f)))], length);
     }
 
     private void Matrix(string name, int rows, int columns) => Matrix(name, rows, columns, _format);
@@ -182,8 +186,16 @@ public sealed class RandomFamily
         long[] dimensions = experts == 1 ? [columns, rows] : [columns, rows, experts];
         if (format == WeightFormat.Q8_0)
             _writer.AddTensor(name + ".weight", format, Codes((int)count, spread), dimensions);
+        else if (format == WeightFormat.F32)
+            AddFloats(name + ".weight", Floats((int)count, spread), dimensions);
         else
-            _writer.AddTensor(name + ".weight", format, Floats((int)count, spread), dimensions);
+            throw new ArgumentOutOfRangeException(nameof(format), format, "Random models are written in F32 and Q8_0.");
+    }
+
+    private void AddFloats(string name, float[] values, params long[] dimensions)
+    {
+        _values[name] = values;
+        _writer.AddTensor(name, WeightFormat.F32, values, dimensions);
     }
 
     private float[] Floats(int count, float spread)
