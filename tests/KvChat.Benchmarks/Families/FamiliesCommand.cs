@@ -13,7 +13,8 @@ public static class FamiliesCommand
     /// <summary>No family may be slower than this share of llama.</summary>
     private const double Least = 0.8;
 
-    private static readonly string[] s_families = [.. RandomFamily.Names.Where(n => n is not ("llama" or "phi3-longrope"))];
+    // Llama is among them: its distance from 1.00 is what the figures are worth.
+    private static readonly string[] s_families = [.. RandomFamily.Names.Where(n => n != "phi3-longrope")];
 
     public static Command Create()
     {
