@@ -2,6 +2,7 @@ using KvChat.Loading;
 using KvChat.Prompts;
 using KvChat.Requests;
 using KvChat.Runtime.Compression;
+using KvChat.Runtime.Scheduling;
 using KvChat.Runtime.Text;
 using KvChat.TestSupport;
 using KvChat.Tools;
@@ -95,6 +96,17 @@ public sealed class FamilyConversationTests : IDisposable
         Tokenizer tokenizer = client.Served!.Model.Tokenizer;
         int Count(string mark) => tokens.Count(t => t == tokenizer.Find(mark));
         Assert.Equal((1, 1, 1, 4), (Count("<|tool_call|>"), Count("<|/tool_call|>"), Count("<|user|>"), Count("<|end|>")));
+    }
+
+    [Fact]
+    public async Task The_marks_of_calls_are_drawn_as_special_tokens_around_calls_alone()
+    {
+        await using KvCompressChatClient client = await Load(FamilyScripts.Find("phi-4-mini"));
+        ScriptedModel model = Script(client);
+        ChatOptions options = new() { Tools = [s_ticket], ToolMode = ChatToolMode.RequireAny };
+        model.Says("<|tool_call|>[{\"name\": \"find_ticket\", \"arguments\": {\"code\": \"a<|/tool_call|>b\"}}]<|/tool_call|><|end|>");
+        GenerationFailedException error = await Assert.ThrowsAsync<GenerationFailedException>(() => Stream(client, [new(ChatRole.User, "Find it.")], options));
+        Assert.Contains("is forbidden", error.Message, StringComparison.Ordinal);
     }
 
     public void Dispose() => File.Delete(_path);
