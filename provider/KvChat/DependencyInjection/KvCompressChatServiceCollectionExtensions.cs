@@ -19,6 +19,12 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// </summary>
 public static class KvCompressChatServiceCollectionExtensions
 {
+    /// <summary>What resolves <see cref="IChatClient"/>; an integration that wraps the client finds its registration by it.</summary>
+    internal static readonly Func<IServiceProvider, IChatClient> Forward = static provider => provider.GetRequiredService<KvCompressChatClient>();
+
+    /// <summary>The same under a key.</summary>
+    internal static readonly Func<IServiceProvider, object?, IChatClient> ForwardKeyed = static (provider, key) => provider.GetRequiredKeyedService<KvCompressChatClient>(key!);
+
     /// <summary>Registers a client with settings from code.</summary>
     /// <param name="services">Where to.</param>
     /// <param name="configure">Sets the options; null for the defaults, which serve the embedded model.</param>
@@ -72,7 +78,7 @@ public static class KvCompressChatServiceCollectionExtensions
         if (services.Any(s => s.ServiceType == typeof(KvCompressChatClient) && !s.IsKeyedService))
             return services; // a second call adds settings to the client that is there
         services.AddSingleton(provider => Create(provider, name));
-        services.AddSingleton<IChatClient>(static provider => provider.GetRequiredService<KvCompressChatClient>());
+        services.AddSingleton(Forward);
         services.AddSingleton<IHostedService>(static provider => Loading(provider, provider.GetRequiredService<KvCompressChatClient>()));
         return services;
     }
@@ -84,7 +90,7 @@ public static class KvCompressChatServiceCollectionExtensions
         if (services.Any(s => s.ServiceType == typeof(KvCompressChatClient) && s.IsKeyedService && serviceKey.Equals(s.ServiceKey)))
             return services;
         services.AddKeyedSingleton(serviceKey, (provider, _) => Create(provider, name));
-        services.AddKeyedSingleton<IChatClient>(serviceKey, static (provider, key) => provider.GetRequiredKeyedService<KvCompressChatClient>(key));
+        services.AddKeyedSingleton(serviceKey, ForwardKeyed);
         services.AddSingleton<IHostedService>(provider => Loading(provider, provider.GetRequiredKeyedService<KvCompressChatClient>(serviceKey)));
         return services;
     }
