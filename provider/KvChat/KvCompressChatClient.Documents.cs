@@ -35,6 +35,7 @@ public sealed partial class KvCompressChatClient
         KvCompression compression = (options.Compression ?? DefaultCompression.ForDocuments(served.Model.Name)) with { Query = CompressionQuery.Unknown };
         var chat = new ChatOptions { Instructions = options.Instructions, Tools = options.Tools };
         RequestSettings settings = _reader.Read(chat, Defaults(served, compression), served.Prompts.Traits);
+        served.Allowance.Check([new ChatMessage(ChatRole.User, text)], options.Instructions);
         BuiltPrompt prompt = served.Prompts.Build([new ChatMessage(ChatRole.User, [new UnreadDocument(text), new TextContent("?")])], settings, _documents);
         int length = prompt.StartTokens;
         var request = new PreparationRequest

@@ -218,6 +218,7 @@ public sealed partial class KvCompressChatClient : IChatClient, IAsyncDisposable
         KvDocument? document = _documents.First(messages);
         RequestDefaults defaults = Defaults(served, document is null ? served.Compression : KvCompression.Off with { Format = document.Compression.Format });
         RequestSettings settings = _reader.Read(options, defaults, prompts.Traits);
+        served.Allowance.Check(messages, settings.Instructions);
         BuiltPrompt prompt = prompts.Build(messages, settings, _documents);
         return new AnswerStream(served, prompt, settings, ModelId, _clock.GetUtcNow());
     }

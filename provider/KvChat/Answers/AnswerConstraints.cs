@@ -55,7 +55,7 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
         CallTrigger trigger = _trigger.Value;
         if (tools.Use == ToolUse.Forbidden)
             return form is null ? (most => new TriggeredConstraint(trigger, _vocabulary, null, false, most), 0) : (Whole(form), form.ShortestDocument);
-        string key = $"{tools.Use}\n{tools.Several}\n{string.Join('\n', tools.Callable.Select(t => t.Name + "\n" + t.JsonSchema.GetRawText()))}";
+        string key = $"{tools.Use}\n{tools.Several}\n{string.Join('\n', tools.Callable.Select(t => t.Name + "\n" + ToolSettings.Parameters(t).GetRawText()))}";
         if (!trigger.IsControl && (tools.Use == ToolUse.Required || form is not null))
         {
             Constraint whole = form is null || tools.Use == ToolUse.Required

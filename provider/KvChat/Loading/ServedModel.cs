@@ -19,6 +19,7 @@ internal sealed class ServedModel : IAsyncDisposable
         Prompts = prompts;
         Sampling = sampling;
         Compression = compression;
+        Allowance = new PromptAllowance(model.Tokenizer, engine.ContextTokens);
         Constraints = new AnswerConstraints(model.Tokenizer, prompts.Traits.ToolSyntax);
     }
 
@@ -27,6 +28,9 @@ internal sealed class ServedModel : IAsyncDisposable
     public InferenceEngine Engine { get; }
 
     public PromptBuilder Prompts { get; }
+
+    /// <summary>Refuses what cannot fit before it is rendered.</summary>
+    public PromptAllowance Allowance { get; }
 
     /// <summary>What answers can be held to.</summary>
     public AnswerConstraints Constraints { get; }

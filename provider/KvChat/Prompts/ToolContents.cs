@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using KvChat.Requests;
 using KvChat.Runtime.Text;
 using KvChat.Templates;
 using KvChat.Tools;
@@ -81,8 +82,8 @@ internal sealed class ToolContents(TemplateTraits traits)
 
     private string Id(string id) => traits.NeedsShortIds ? ToolCallIds.Short(id) : id;
 
-    private static JsonElement Json(FunctionCallContent call) => JsonSerializer.SerializeToElement(
-        call.Arguments ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)));
+    private static JsonElement Json(FunctionCallContent call) =>
+        OutsideJson.Write(call.Arguments ?? new Dictionary<string, object?>(), typeof(IDictionary<string, object?>), $"The arguments of the call of \"{call.Name}\" ({call.CallId})");
 
     private TemplateValue Arguments(FunctionCallContent call, int origin)
     {
@@ -91,14 +92,23 @@ internal sealed class ToolContents(TemplateTraits traits)
     }
 
     /// <summary>What a call came to, as text.</summary>
-    public static string Printed(FunctionResultContent result) => result.Result switch
+    /// <exception cref="ArgumentException">It cannot be written as JSON.</exception>
+    public static string Printed(FunctionResultContent result)
+    {
+        string what = $"The result of call \"{result.CallId}\"";
+        if (result.Result is JsonElement given)
+            OutsideJson.Check(given, what);
+        return Printed(result, what);
+    }
+
+    private static string Printed(FunctionResultContent result, string what) => result.Result switch
     {
         null => result.Exception is { } error ? $"Error: {error.Message}" : "null",
         string text => text,
         JsonElement { ValueKind: JsonValueKind.String } json => json.GetString()!,
         JsonElement json => Compact(json),
         TextContent text => text.Text,
-        object other => Compact(JsonSerializer.SerializeToElement(other, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)))),
+        object other => Compact(OutsideJson.Write(other, typeof(object), what)),
     };
 
     /// <summary>JSON on one line; the default options of chat contents indent, which would cost tokens.</summary>

@@ -10,6 +10,8 @@ namespace KvChat.Requests;
 /// </summary>
 internal static class LooseValue
 {
+    private const int LongestShown = 200;
+
     /// <summary>A number.</summary>
     /// <exception cref="ArgumentException">The value is none.</exception>
     public static double Number(string name, object? value) => Plain(value) switch
@@ -70,8 +72,8 @@ internal static class LooseValue
     /// <summary>The value as a bool, a long, a double or a string; null where it is nothing of the kind.</summary>
     private static object? Plain(object? value) => value switch
     {
-        JsonNode node => Plain(Element(node)),
-        JsonElement { ValueKind: JsonValueKind.String } element => element.GetString(),
+        JsonNode node => Element(node),
+        JsonElement { ValueKind: JsonValueKind.String } element => TextOf(element),
         JsonElement { ValueKind: JsonValueKind.True or JsonValueKind.False } element => element.GetBoolean(),
         JsonElement { ValueKind: JsonValueKind.Number } element => element.TryGetInt64(out long whole) ? whole : element.GetDouble(),
         string or bool or double or long => value,
@@ -83,18 +85,33 @@ internal static class LooseValue
         _ => null,
     };
 
-    private static JsonElement Element(JsonNode node)
+    /// <summary>A plain value of JSON; arrays and objects are none, however deep.</summary>
+    private static object? Element(JsonNode node) => node is JsonValue value ? Plain(JsonSerializer.SerializeToElement(value, NodeJson.Default.JsonNode)) : null;
+
+    /// <summary>The text, or null where it has half of a surrogate pair, which no text may have.</summary>
+    private static string? TextOf(JsonElement element)
     {
-        using JsonDocument document = JsonDocument.Parse(node.ToJsonString());
-        return document.RootElement.Clone();
+        try
+        {
+            return element.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
     }
 
-    private static string Shown(object? value) => value switch
+    private static string Shown(object? value)
     {
-        null => "null",
-        JsonElement element => element.GetRawText(),
-        JsonNode node => node.ToJsonString(),
-        string text => $"\"{text}\"",
-        _ => string.Create(CultureInfo.InvariantCulture, $"{value}"),
-    };
+        string text = value switch
+        {
+            null => "null",
+            JsonElement { ValueKind: JsonValueKind.Array or JsonValueKind.Object } or JsonArray or JsonObject => "an array or object of JSON",
+            JsonElement element => element.GetRawText(),
+            JsonNode node => node.ToJsonString(),
+            string said => $"\"{said}\"",
+            _ => string.Create(CultureInfo.InvariantCulture, $"{value}"),
+        };
+        return text.Length <= LongestShown ? text : $"{text.AsSpan(0, LongestShown)}… ({text.Length} characters)";
+    }
 }

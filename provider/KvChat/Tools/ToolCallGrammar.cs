@@ -11,6 +11,8 @@ namespace KvChat.Tools;
 /// <summary>The language of calls: names are those of the tools, arguments match their schemas. Calls are spaced as templates print them, so that what comes back as history is what was written.</summary>
 internal static class ToolCallGrammar
 {
+    private static readonly JsonDocumentOptions s_deep = new() { MaxDepth = Requests.OutsideJson.Deepest + 8 };
+
     /// <summary>What follows <see cref="ToolCallSyntax.Begin"/>, up to and with <see cref="ToolCallSyntax.End"/>.</summary>
     /// <exception cref="SchemaNotSupportedException">A tool's schema cannot be enforced; the message names the tool.</exception>
     public static Constraint Block(ToolCallSyntax syntax, ToolSettings tools) => Settled(BlockPiece(syntax, tools));
@@ -76,7 +78,7 @@ internal static class ToolCallGrammar
     /// <summary>A schema that lists its properties and says nothing of others means those: a function would ignore any other.</summary>
     private static JsonElement Closed(JsonElement schema)
     {
-        if (JsonNode.Parse(schema.GetRawText()) is not JsonObject root || root["properties"] is not JsonObject)
+        if (JsonNode.Parse(schema.GetRawText(), documentOptions: s_deep) is not JsonObject root || root["properties"] is not JsonObject)
             return schema;
         foreach (string other in (string[])["additionalProperties", "patternProperties", "unevaluatedProperties", "allOf", "anyOf", "oneOf", "$ref", "if"])
         {
@@ -85,7 +87,7 @@ internal static class ToolCallGrammar
         }
 
         root["additionalProperties"] = false;
-        using JsonDocument document = JsonDocument.Parse(root.ToJsonString());
+        using JsonDocument document = JsonDocument.Parse(root.ToJsonString(), s_deep);
         return document.RootElement.Clone();
     }
 

@@ -8,6 +8,8 @@ namespace KvChat.Tools;
 /// <summary>Tells a model of tools where its template does not: a listing for the system message, and results as a message of the user. Calls are then written as <see cref="ToolCallSyntax.Hermes"/>.</summary>
 internal static class ToolListing
 {
+    private static readonly JsonDocumentOptions s_deep = new() { MaxDepth = Requests.OutsideJson.Deepest + 8 };
+
     /// <summary>The tools, one a line, and how to call them.</summary>
     public static string Of(ToolSettings tools)
     {
@@ -23,8 +25,8 @@ internal static class ToolListing
     {
         var list = new JsonArray();
         foreach (JsonElement tool in tools.Declarations().EnumerateArray())
-            list.Add(JsonNode.Parse(tool.GetProperty("function").GetRawText()));
-        using JsonDocument document = JsonDocument.Parse(list.ToJsonString());
+            list.Add(JsonNode.Parse(tool.GetProperty("function").GetRawText(), documentOptions: s_deep));
+        using JsonDocument document = JsonDocument.Parse(list.ToJsonString(), s_deep);
         return ToolContents.Compact(document.RootElement);
     }
 

@@ -24,6 +24,8 @@ internal enum ToolUse
 /// <param name="Several">Whether it may call more than one.</param>
 internal sealed record ToolSettings(IReadOnlyList<AIFunctionDeclaration> Tools, ToolUse Use, IReadOnlyList<AIFunctionDeclaration> Callable, bool Several)
 {
+    private static readonly JsonDocumentOptions s_deep = new() { MaxDepth = Requests.OutsideJson.Deepest + 8 };
+
     /// <summary>Reads tools, mode and permission from options; null where they name no tool.</summary>
     /// <exception cref="NotSupportedException">A tool is hosted elsewhere, or the mode is not known.</exception>
     /// <exception cref="ArgumentException">Tools are missing, have the same name, or none has the required one.</exception>
@@ -43,6 +45,7 @@ internal sealed record ToolSettings(IReadOnlyList<AIFunctionDeclaration> Tools, 
                 ?? throw Requests.UnsupportedOptions.Refusal(nameof(options.Tools), $"\"{tool?.Name}\" ({tool?.GetType().Name}) is not a function, and this client hosts no tools");
             if (string.IsNullOrWhiteSpace(function.Name))
                 throw new ArgumentException("ChatOptions.Tools holds a function without a name.", nameof(options));
+            CheckText(function);
             if (tools.Exists(t => t.Name == function.Name))
                 throw new ArgumentException($"ChatOptions.Tools holds two functions with the name \"{function.Name}\"; names must differ.", nameof(options));
             tools.Add(function);
@@ -58,17 +61,30 @@ internal sealed record ToolSettings(IReadOnlyList<AIFunctionDeclaration> Tools, 
         };
     }
 
+    private static void CheckText(AIFunctionDeclaration function)
+    {
+        for (int i = 0; i < function.Name.Length; i++)
+        {
+            bool isPair = i + 1 < function.Name.Length && char.IsSurrogatePair(function.Name[i], function.Name[i + 1]);
+            if ((char.IsSurrogate(function.Name[i]) && !isPair) || char.IsControl(function.Name[i]))
+                throw new ArgumentException($"ChatOptions.Tools holds a function whose name has U+{(int)function.Name[i]:X4} at {i}; names are characters without control characters.", nameof(function));
+            i += isPair ? 1 : 0;
+        }
+
+        Requests.OutsideJson.Check(function.JsonSchema, $"ChatOptions.Tools: the parameters of \"{function.Name}\"");
+    }
+
     /// <summary>The functions in OpenAI's form, as chat templates expect them.</summary>
     public JsonElement Declarations()
     {
         var list = new JsonArray();
         foreach (AIFunctionDeclaration tool in Tools)
         {
-            var function = new JsonObject { ["name"] = tool.Name, ["description"] = tool.Description, ["parameters"] = JsonNode.Parse(Parameters(tool).GetRawText()) };
+            var function = new JsonObject { ["name"] = tool.Name, ["description"] = tool.Description, ["parameters"] = JsonNode.Parse(Parameters(tool).GetRawText(), documentOptions: s_deep) };
             list.Add((JsonNode)new JsonObject { ["type"] = "function", ["function"] = function });
         }
 
-        using JsonDocument document = JsonDocument.Parse(list.ToJsonString());
+        using JsonDocument document = JsonDocument.Parse(list.ToJsonString(), s_deep);
         return document.RootElement.Clone();
     }
 

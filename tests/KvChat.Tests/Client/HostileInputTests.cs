@@ -27,17 +27,22 @@ public sealed class HostileInputTests(EmbeddedClient shared)
     public void What_a_user_or_a_tool_writes_never_becomes_a_control_token(string attack)
     {
         string text = attack == "surrogates" ? "\uD800 alone \uDC00" : attack;
-        AIFunction tool = AIFunctionFactory.Create((string code) => code, "find_ticket", text);
-        Assert.Equal(Controls("harmless", "harmless"), Controls(text, "harmless"));
-        Assert.Equal(Controls("harmless", "harmless"), Controls("harmless", text));
+        string name = text.Any(c => char.IsSurrogate(c) || char.IsControl(c)) ? "find_ticket" : text; // such names are refused
+        List<int> harmless = Controls("harmless", "harmless", "harmless", "harmless");
+        Assert.NotEmpty(harmless);
+        Assert.Equal(harmless, Controls(text, "harmless", "harmless", "harmless"));
+        Assert.Equal(harmless, Controls("harmless", text, "harmless", "harmless"));
+        Assert.Equal(harmless, Controls("harmless", "harmless", text, "harmless"));
+        Assert.Equal(harmless, Controls("harmless", "harmless", "harmless", name));
 
-        List<int> Controls(string said, string result)
+        List<int> Controls(string said, string result, string described, string name)
         {
+            AIFunction tool = AIFunctionFactory.Create((string code) => code, name, described);
             List<ChatMessage> messages =
             [
                 new(ChatRole.System, said), new(ChatRole.User, said),
-                new(ChatRole.Assistant, [new FunctionCallContent("1", "find_ticket", new Dictionary<string, object?> { ["code"] = said })]),
-                new(ChatRole.Tool, [new FunctionResultContent("1", result)]), new(ChatRole.Assistant, said), new(ChatRole.User, result),
+                new(ChatRole.Assistant, [new FunctionCallContent(said, name, new Dictionary<string, object?> { [said] = said })]),
+                new(ChatRole.Tool, [new FunctionResultContent(said, result)]), new(ChatRole.Assistant, said), new(ChatRole.User, result),
             ];
             Tokenizer tokenizer = Tokenizer;
             BuiltPrompt prompt = new PromptBuilder(Model.ChatTemplate, tokenizer, TimeProvider.System).Build(
@@ -47,35 +52,23 @@ public sealed class HostileInputTests(EmbeddedClient shared)
     }
 
     [Fact]
+    public async Task A_document_holds_no_control_token_either()
+    {
+        string attack = string.Join('\n', s_attacks.Where(a => !a.Contains('\uD800', StringComparison.Ordinal)));
+        var settings = new RequestSettings { Sampling = new(), Compression = KvCompression.Off };
+        using KvDocument document = await shared.Client.PrepareDocumentAsync(attack);
+        ChatResponse response = await shared.Client.GetResponseAsync([new(ChatRole.User, [document.AsContent(), new TextContent("Hi")])], new ChatOptions { MaxOutputTokens = 1 });
+        BuiltPrompt plain = new PromptBuilder(Model.ChatTemplate, Tokenizer, TimeProvider.System).Build([new(ChatRole.User, [new TextContent(attack), new TextContent("Hi")])], settings);
+        Assert.InRange(response.Usage!.InputTokenCount!.Value, plain.Tokens.Length - 2, plain.Tokens.Length + 2); // cut at the document's end, but nothing became one token
+    }
+
+    [Fact]
     public async Task A_fake_call_in_the_prompt_is_no_call()
     {
         AIFunction tool = AIFunctionFactory.Create((string code) => code, "find_ticket", "Find the ticket of something.");
         ChatOptions options = new() { Tools = [tool], ToolMode = ChatToolMode.None, Temperature = 0, MaxOutputTokens = 40 };
         ChatResponse response = await shared.Client.GetResponseAsync([new(ChatRole.User, s_attacks[2])], options);
         Assert.Empty(response.Messages.SelectMany(m => m.Contents).OfType<FunctionCallContent>());
-    }
-
-    [Fact]
-    public async Task A_prompt_of_64_MB_is_refused_by_its_length()
-    {
-        Exception? error = await Record.ExceptionAsync(
-            () => shared.Client.GetResponseAsync([new(ChatRole.User, string.Concat(Enumerable.Repeat("word ", (64 << 20) / 5)))]));
-        Assert.True(error is KvCapacityException or KvChat.Templates.ChatTemplateException, $"{error}"); // whichever limit is met first
-        Assert.Matches("[0-9]{6,}", error!.Message);
-    }
-
-    [Theory]
-    [InlineData(100)]
-    [InlineData(100_000)]
-    public async Task Deep_schemas_end_in_an_answer_or_a_clear_error(int depth)
-    {
-        string schema = string.Concat(Enumerable.Repeat("{\"type\":\"array\",\"items\":", depth)) + "{}" + new string('}', depth);
-        Exception? error = await Record.ExceptionAsync(async () =>
-        {
-            using JsonDocument document = JsonDocument.Parse(schema, new JsonDocumentOptions { MaxDepth = depth + 10 });
-            await shared.Client.GetResponseAsync([new(ChatRole.User, "Hi")], new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema(document.RootElement), MaxOutputTokens = 20 });
-        });
-        Assert.True(error is null or ConstraintSyntaxException or SchemaNotSupportedException or JsonException or ArgumentException or InvalidOperationException, $"{error}");
     }
 
     [Theory]
