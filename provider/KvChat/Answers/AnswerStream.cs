@@ -35,20 +35,23 @@ internal sealed class AnswerStream
         foreach (string stop in settings.StopSequences)
         {
             // A control token never shows in the text, so a stop sequence that is one is matched as the token.
-            if (tokenizer.Find(stop) is { } id && tokenizer.KindOf(id) == TokenKind.Control && !stopTokens.Contains(id))
+            if (tokenizer.Find(stop) is { } id && tokenizer.KindOf(id) == TokenKind.Control)
                 stopTokens.Add(id);
+            else if (settings.Form is not null)
+                throw UnsupportedOptions.Refusal(nameof(ChatOptions.StopSequences), $"\"{stop}\" could cut an answer that must have a form; leave out the one or the other");
         }
 
         ToolCallSyntax? syntax = settings.Tools is { Use: not ToolUse.Forbidden } ? served.Constraints.Syntax : null;
         bool thinks = served.Prompts.Traits.Thinks;
-        _contents = new AnswerContents(thinks ? new ReasoningReader(prompt.Thinks) : null, syntax is null ? null : new ToolCallReader(syntax), settings.ShowsReasoning);
-        _text = new AnswerText(tokenizer, settings.StopSequences, Marks(thinks, syntax));
+        var stops = new StopSequenceMatcher(settings.StopSequences);
+        _contents = new AnswerContents(thinks ? new ReasoningReader(prompt.Thinks) : null, syntax is null ? null : new ToolCallReader(syntax, stops), stops, settings.ShowsReasoning);
+        _text = new AnswerText(tokenizer, Marks(thinks, syntax));
         _request = new GenerationRequest
         {
             Prompt = prompt.Tokens,
             Spans = prompt.Spans,
             MaxOutputTokens = settings.MaxOutputTokens,
-            StopTokens = stopTokens,
+            StopTokens = [.. stopTokens.Distinct()],
             Sampling = settings.Sampling,
             Compression = settings.Compression,
             Start = DocumentStart.Of(prompt),
@@ -67,24 +70,24 @@ internal sealed class AnswerStream
         Generation generation = _served.Engine.Submit(_request, cancellationToken);
         await foreach (int token in generation.ReadTokensAsync(cancellationToken).ConfigureAwait(false))
         {
-            if (_text.IsStopped)
+            if (_contents.IsStopped)
                 continue; // drawn before the engine heard of it
-            string text = _text.Append(token);
-            if (_text.IsStopped)
+            List<AIContent> contents = _contents.Append(_text.Append(token));
+            if (_contents.IsStopped)
                 generation.Stop();
             if (_request.TopLogProbabilities is not null && generation.LogProbabilitiesOf(_text.TokenCount - 1) is { } probabilities)
                 _probabilities.Add((JsonNode)LogProbabilityJson.Of(probabilities, _served.Model.Tokenizer));
-            foreach (AIContent content in _contents.Append(text))
+            foreach (AIContent content in contents)
                 yield return Update([content]);
         }
 
         foreach (AIContent content in _contents.Append(_text.Flush()).Concat(_contents.Flush()))
             yield return Update([content]);
         Result = await generation.Completion.ConfigureAwait(false);
-        if (!_text.IsStopped && _contents.IsPlain)
+        if (!_contents.IsStopped && _contents.IsPlain)
             _served.Prompts.Answers.Add(AnswerMemory.Hash(_prompt.Tokens), _text.All, _text.Tokens);
         ChatResponseUpdate last = Update([new UsageContent(KvUsage.ToDetails(Result, _text.TokenCount, _prompt.DocumentTokensRead)) { RawRepresentation = Result }]);
-        last.FinishReason = _contents.HasCalls ? ChatFinishReason.ToolCalls : _text.IsStopped || Result.End == GenerationEnd.Stop ? ChatFinishReason.Stop : ChatFinishReason.Length;
+        last.FinishReason = _contents.HasCalls ? ChatFinishReason.ToolCalls : _contents.IsStopped || Result.End == GenerationEnd.Stop ? ChatFinishReason.Stop : ChatFinishReason.Length;
         if (_request.TopLogProbabilities is not null)
             (last.AdditionalProperties ??= [])[KvOptionNames.LogProbabilities] = _probabilities;
         last.RawRepresentation = Result;

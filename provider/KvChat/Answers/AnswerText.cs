@@ -3,21 +3,16 @@ using KvChat.Runtime.Text;
 
 namespace KvChat.Answers;
 
-/// <summary>Turns an answer's tokens into its text, up to a stop sequence. One per answer.</summary>
+/// <summary>Turns an answer's tokens into its text. One per answer.</summary>
 /// <param name="tokenizer">The vocabulary.</param>
-/// <param name="stops">Texts that end the answer.</param>
 /// <param name="marks">Texts of control tokens that are to be seen, such as those around calls; all others are left out.</param>
-internal sealed class AnswerText(Tokenizer tokenizer, IReadOnlyList<string> stops, IReadOnlyCollection<string> marks)
+internal sealed class AnswerText(Tokenizer tokenizer, IReadOnlyCollection<string> marks)
 {
     private readonly StreamingDetokenizer _detokenizer = new(tokenizer);
-    private readonly StopSequenceMatcher _matcher = new(stops);
     private readonly List<int> _tokens = [];
     private readonly StringBuilder _text = new();
 
-    /// <summary>Whether a stop sequence was found.</summary>
-    public bool IsStopped => _matcher.IsStopped;
-
-    /// <summary>Tokens taken until a stop sequence was complete.</summary>
+    /// <summary>Tokens taken.</summary>
     public int TokenCount => _tokens.Count;
 
     /// <summary>The tokens.</summary>
@@ -31,12 +26,12 @@ internal sealed class AnswerText(Tokenizer tokenizer, IReadOnlyList<string> stop
     {
         _tokens.Add(token);
         if (marks.Count > 0 && tokenizer.KindOf(token) == TokenKind.Control && tokenizer.TextOf(token) is { } mark && marks.Contains(mark))
-            return Note(_matcher.Append(_detokenizer.Flush() + mark));
-        return Note(_matcher.Append(_detokenizer.Append(token)));
+            return Note(_detokenizer.Flush() + mark);
+        return Note(_detokenizer.Append(token));
     }
 
     /// <summary>The answer is over: gives what was held back.</summary>
-    public string Flush() => IsStopped ? "" : Note(_matcher.Append(_detokenizer.Flush()) + (IsStopped ? "" : _matcher.Flush()));
+    public string Flush() => Note(_detokenizer.Flush());
 
     private string Note(string text)
     {

@@ -9,9 +9,11 @@ namespace KvChat.Tools;
 /// Takes an answer's text as it comes and gives its contents: text, and calls once they are whole. Text that may be the beginning of a call is held back. What begins
 /// like a call and is none is given as the text that it is. One per answer.
 /// </summary>
-internal sealed class ToolCallReader(ToolCallSyntax syntax)
+/// <param name="syntax">How calls are written.</param>
+/// <param name="stops">Ends the text; what stands within a call ends nothing. Null for none.</param>
+internal sealed class ToolCallReader(ToolCallSyntax syntax, StopSequenceMatcher? stops = null)
 {
-    private readonly StringBuilder _held = new();
+    private readonly StringBuilder _held = new(), _blank = new();
     private bool _inCall;
     private bool _atStart = true;
 
@@ -43,11 +45,11 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax)
         }
         else if (_inCall)
         {
-            contents.Add(new TextContent(syntax.Begin + rest));
+            AddText(contents, syntax.Begin + rest, isEnd: true);
         }
-        else if (!HasCalls || !string.IsNullOrWhiteSpace(rest))
+        else
         {
-            AddText(contents, rest);
+            AddText(contents, rest, isEnd: true);
         }
 
         return contents;
@@ -62,16 +64,13 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax)
             return BeginAtStart(held, contents);
         int begin = held.IndexOf(syntax.Begin, StringComparison.Ordinal);
         int certain = begin >= 0 ? begin : held.Length - Beginning.HeldBack(held, syntax.Begin);
-        string text = held[..certain];
-        if (begin >= 0)
-            text = text.TrimEnd();
-        else
-            certain = text.TrimEnd().Length; // white space before a call is no text
-        AddText(contents, begin >= 0 ? text : text[..certain]);
+        AddText(contents, held[..certain], isEnd: false, isBeforeCall: begin >= 0);
         _held.Remove(0, begin >= 0 ? begin + syntax.Begin.Length : certain);
-        _inCall = begin >= 0;
+        _inCall = begin >= 0 && !IsStopped;
         return _inCall;
     }
+
+    private bool IsStopped => stops is { IsStopped: true };
 
     /// <summary>Without marks an answer is a call if it starts with a brace.</summary>
     private bool BeginAtStart(string held, List<AIContent> contents)
@@ -83,7 +82,7 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax)
         if (_inCall)
             return true;
         _atStart = false;
-        AddText(contents, held);
+        AddText(contents, held, isEnd: false);
         _held.Clear();
         return false;
     }
@@ -107,12 +106,21 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax)
         return false;
     }
 
-    private void AddText(List<AIContent> contents, string text)
+    /// <summary>Adds text up to a stop sequence. White space before a call, and behind one at the end, is no text.</summary>
+    private void AddText(List<AIContent> contents, string text, bool isEnd, bool isBeforeCall = false)
     {
-        if (HasCalls && contents.Count == 0 && string.IsNullOrWhiteSpace(text))
+        if (IsStopped)
             return;
-        if (text.Length > 0)
-            contents.Add(new TextContent(text));
+        if (stops is not null)
+            text = stops.Append(text) + (isEnd || isBeforeCall ? stops.Flush() : "");
+        isEnd |= IsStopped;
+        text = _blank + text;
+        _blank.Clear();
+        int length = isEnd && !HasCalls ? text.Length : text.AsSpan().TrimEnd().Length;
+        if (length > 0)
+            contents.Add(new TextContent(isEnd ? text : text[..length]));
+        if (!isEnd && !isBeforeCall)
+            _blank.Append(text, length, text.Length - length);
     }
 
     private List<FunctionCallContent>? Calls(string json)

@@ -17,7 +17,7 @@ public sealed class ReasoningReaderTests
     {
         foreach (int size in (int[])[1, 2, 3, 7, 1000])
         {
-            var contents = new AnswerContents(new ReasoningReader(inside), null, showsReasoning: true);
+            var contents = new AnswerContents(new ReasoningReader(inside), null, new StopSequenceMatcher([]), showsReasoning: true);
             List<AIContent> all = [];
             for (int at = 0; at < text.Length; at += size)
                 all.AddRange(contents.Append(text.Substring(at, Math.Min(size, text.Length - at))));
@@ -31,8 +31,25 @@ public sealed class ReasoningReaderTests
     [Fact]
     public void Reasoning_that_is_not_wanted_is_left_out()
     {
-        var contents = new AnswerContents(new ReasoningReader(true), null, showsReasoning: false);
+        var contents = new AnswerContents(new ReasoningReader(true), null, new StopSequenceMatcher([]), showsReasoning: false);
         List<AIContent> all = [.. contents.Append("secret</think>open"), .. contents.Flush()];
         Assert.Equal("open", Assert.IsType<TextContent>(Assert.Single(all)).Text);
+    }
+
+    [Fact]
+    public void Stop_sequences_end_the_answer_and_not_the_reasoning()
+    {
+        const string answer = "one\n\ntwo</think>\n\nthree\n\nfour";
+        for (int size = 1; size < 12; size++)
+        {
+            var contents = new AnswerContents(new ReasoningReader(true), null, new StopSequenceMatcher(["\n\n"]), showsReasoning: true);
+            List<AIContent> found = [];
+            for (int i = 0; i < answer.Length; i += size)
+                found.AddRange(contents.Append(answer.Substring(i, Math.Min(size, answer.Length - i))));
+            found.AddRange(contents.Flush());
+            Assert.Equal("one\n\ntwo", string.Concat(found.OfType<TextReasoningContent>().Select(c => c.Text)));
+            Assert.Equal("three", string.Concat(found.OfType<TextContent>().Select(c => c.Text)));
+            Assert.True(contents.IsStopped);
+        }
     }
 }

@@ -1,3 +1,4 @@
+using KvChat.Answers;
 using KvChat.Tools;
 using Microsoft.Extensions.AI;
 
@@ -53,9 +54,33 @@ public sealed class ToolCallReaderTests
         Assert.Empty(Read(ToolCallSyntax.Llama, "Use {\"name\": \"a\", \"parameters\": {}}.", 5).Calls);
     }
 
-    private static (string Text, List<FunctionCallContent> Calls) Read(ToolCallSyntax syntax, string answer, int size)
+    [Theory]
+    [InlineData("look", "I ", 0)] // in the text before the calls
+    [InlineData("\n", "I look.", 0)]
+    [InlineData("name", "I look.", 2)] // within calls only
+    [InlineData("tool_call", "I look.", 2)] // within their marks only
+    [InlineData("\n<tool", "I look.", 2)] // no call is text
+    [InlineData("So", "I look.", 2)]
+    public void Stop_sequences_end_text_and_cut_no_call(string stop, string expected, int count)
     {
-        var reader = new ToolCallReader(syntax);
+        for (int size = 1; size < 30; size++)
+        {
+            (string text, List<FunctionCallContent> calls) = Read(ToolCallSyntax.Hermes, "I look.\n" + Two + "\nSo I did.", size, stop);
+            Assert.Equal(stop is "look" or "\n" || count == 0 || stop == "So" ? expected + (stop == "So" ? "\n" : "") : "I look.\nSo I did.", text);
+            Assert.Equal(count, calls.Count);
+        }
+    }
+
+    [Fact]
+    public void A_bare_object_is_a_call_whatever_stops_text()
+    {
+        Assert.Equal(["a"], Read(ToolCallSyntax.Llama, "{\"name\": \"a\", \"parameters\": {\"x\": 1}}", 3, "name").Calls.Select(c => c.Name));
+        Assert.Equal("Use {\"", Read(ToolCallSyntax.Llama, "Use {\"name\": \"a\"}", 3, "name").Text);
+    }
+
+    private static (string Text, List<FunctionCallContent> Calls) Read(ToolCallSyntax syntax, string answer, int size, params string[] stops)
+    {
+        var reader = new ToolCallReader(syntax, new StopSequenceMatcher(stops));
         List<AIContent> contents = [];
         for (int i = 0; i < answer.Length; i += size)
             contents.AddRange(reader.Append(answer.Substring(i, Math.Min(size, answer.Length - i))));

@@ -113,6 +113,34 @@ public sealed class ToolTests(EmbeddedClient shared)
         Assert.Contains((await shared.Client.GetResponseAsync(EmbeddedClient.Ask(), options)).Text, (string[])["yes", "no"]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_stop_sequence_cuts_no_call(bool required)
+    {
+        ChatOptions options = Options(s_ticket);
+        options.StopSequences = ["code", "name", "{", "7040", "\n"];
+        options.ToolMode = required ? ChatToolMode.RequireAny : ChatToolMode.Auto;
+        ChatResponse response = await shared.Client.GetResponseAsync([new(ChatRole.User, "Find the ticket of C8-7040.")], options);
+        Assert.Equal("C8-7040", Assert.Single(Calls(response)).Arguments!["code"]!.ToString());
+        Assert.Equal(ChatFinishReason.ToolCalls, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task A_stop_sequence_that_could_cut_a_form_is_refused()
+    {
+        ChatOptions[] forms = [new() { ResponseFormat = ChatResponseFormat.Json }, new() { AdditionalProperties = new() { ["regex"] = "[a-z]{3}" } }];
+        foreach (ChatOptions options in forms)
+        {
+            options.StopSequences = ["x"];
+            options.MaxOutputTokens = 50;
+            NotSupportedException error = await Assert.ThrowsAsync<NotSupportedException>(() => shared.Client.GetResponseAsync(EmbeddedClient.Ask(), options));
+            Assert.Contains("StopSequences", error.Message, StringComparison.Ordinal);
+            options.StopSequences = ["<|im_end|>"]; // a control token is no text, and cuts nothing
+            Assert.Equal(ChatFinishReason.Stop, (await shared.Client.GetResponseAsync(EmbeddedClient.Ask(), options)).FinishReason);
+        }
+    }
+
     [Fact]
     public async Task Log_probabilities_come_with_the_answer()
     {
