@@ -1,3 +1,4 @@
+using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
 using KvChat.Models;
 using KvChat.Runtime.Compression;
@@ -54,7 +55,13 @@ public sealed class KvCompressChatOptions
     /// </summary>
     public bool LoadInBackground { get; set; }
 
-    /// <summary>How activations enter quantised matrix products.</summary>
+    /// <summary>
+    /// Makes the back end that computes, from <see cref="Threads"/>, once for each loading; the client disposes it. Null for the CPU's own kernels. From code alone, as other back ends come
+    /// with packages of their own: <c>Backend = TorchBackend.Create</c>.
+    /// </summary>
+    public Func<int, IComputeBackend>? Backend { get; set; }
+
+    /// <summary>How activations enter quantised matrix products of the CPU's own kernels; other back ends have their own way.</summary>
     public ActivationPrecision Activations { get; set; }
 
     /// <summary>A chat template (Jinja) instead of the file's own; null for the file's.</summary>

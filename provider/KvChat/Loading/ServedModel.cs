@@ -46,7 +46,9 @@ internal sealed class ServedModel : IAsyncDisposable
         using GgufFile file = GgufFile.Open(located.Path);
         SamplingOptions sampling = RecommendedSampling.Read(file.Metadata);
         var cpu = new Kernels.Cpu.CpuBackendOptions { Threads = options.Threads, Activations = options.Activations };
-        LoadedModel model = LoadedModel.Load(file, located.Name, cpu, progress, cancellationToken);
+        LoadedModel model = options.Backend is { } make
+            ? LoadedModel.Load(file, located.Name, make(options.Threads), progress, cancellationToken)
+            : LoadedModel.Load(file, located.Name, cpu, progress, cancellationToken);
         try
         {
             var prompts = new PromptBuilder(options.ChatTemplate ?? model.ChatTemplate, model.Tokenizer, clock);

@@ -57,7 +57,32 @@ public sealed class LoadedModel : IDisposable
     /// <param name="cancellationToken">Ends the loading between two layers.</param>
     /// <exception cref="ModelFileException">The file is damaged or of a kind that is not supported.</exception>
     public static LoadedModel Load(
-        GgufFile file, string fallbackName, CpuBackendOptions? cpu = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+        GgufFile file, string fallbackName, CpuBackendOptions? cpu = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default) =>
+        Load(file, fallbackName, new CpuBackend(cpu ?? new CpuBackendOptions()), progress, cancellationToken);
+
+    /// <summary>Loads an open GGUF file onto a back end; the file is not needed afterwards.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="fallbackName">Name of the model where the file has none.</param>
+    /// <param name="backend">Where to; the model owns it from now on, and it is disposed if the loading fails.</param>
+    /// <param name="progress">Told the share that is loaded, 0 to 1.</param>
+    /// <param name="cancellationToken">Ends the loading between two layers.</param>
+    /// <exception cref="ModelFileException">The file is damaged or of a kind that is not supported.</exception>
+    public static LoadedModel Load(
+        GgufFile file, string fallbackName, IComputeBackend backend, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        try
+        {
+            return LoadOn(backend, file, fallbackName, progress, cancellationToken);
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
+    }
+
+    private static LoadedModel LoadOn(IComputeBackend backend, GgufFile file, string fallbackName, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(file);
         TransformerConfiguration configuration = GgufConfiguration.Read(file);
@@ -69,18 +94,9 @@ public sealed class LoadedModel : IDisposable
         }
 
         string name = file.Metadata.TryGetString("general.name", out string? said) && said.Length > 0 ? said : fallbackName;
-        var backend = new CpuBackend(cpu ?? new CpuBackendOptions());
-        try
-        {
-            var transformer = TransformerModel.Load(
-                configuration, TensorNames.Gguf, new GgufWeightSource(file), backend, pairedRows: GgufConfiguration.HasPairedRows(configuration.Architecture), progress, cancellationToken);
-            return new LoadedModel(backend, transformer, tokenizer, name, file.Metadata.TryGetString("tokenizer.chat_template", out string? template) ? template : null);
-        }
-        catch
-        {
-            backend.Dispose();
-            throw;
-        }
+        var transformer = TransformerModel.Load(
+            configuration, TensorNames.Gguf, new GgufWeightSource(file), backend, pairedRows: GgufConfiguration.HasPairedRows(configuration.Architecture), progress, cancellationToken);
+        return new LoadedModel(backend, transformer, tokenizer, name, file.Metadata.TryGetString("tokenizer.chat_template", out string? template) ? template : null);
     }
 
     /// <inheritdoc/>

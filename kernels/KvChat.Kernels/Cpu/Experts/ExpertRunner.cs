@@ -121,7 +121,9 @@ internal sealed unsafe class ExpertRunner(LinearRunner linear, int simdWidth) : 
         return tensor;
     }
 
-    private static void Check(in ExpertOperation operation)
+    /// <summary>Checks that shapes fit.</summary>
+    /// <exception cref="ArgumentException">They do not.</exception>
+    internal static void Check(in ExpertOperation operation)
     {
         int experts = operation.Router.Rows;
         if (operation.GateUp.Count != experts || operation.Down.Count != experts)

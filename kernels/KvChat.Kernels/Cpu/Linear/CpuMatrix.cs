@@ -115,7 +115,9 @@ internal sealed unsafe class CpuMatrix : DeviceMatrix
         part.DecodeRow = kernels.DecodeRow;
     }
 
-    private static void CheckShapes(ReadOnlySpan<MatrixData> data)
+    /// <summary>Checks parts that shall become one matrix.</summary>
+    /// <exception cref="ArgumentException">They do not fit each other, or their format.</exception>
+    internal static void CheckShapes(ReadOnlySpan<MatrixData> data)
     {
         if (data.Length == 0)
             throw new ArgumentException("A matrix has at least one part.", nameof(data));

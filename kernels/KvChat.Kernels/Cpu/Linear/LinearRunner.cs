@@ -17,7 +17,7 @@ internal sealed unsafe class LinearRunner(WorkerTeam team, int simdWidth) : IDis
         CpuMatrix weight = CpuMatrix.From(operation.Weight, nameof(operation.Weight));
         CpuTensor input = CpuTensor.From(operation.Input, nameof(operation.Input));
         CpuTensor output = CpuTensor.From(operation.Output, nameof(operation.Output));
-        Check(operation, weight);
+        Check(operation);
         if (operation.Rows == 0)
             return;
         LinearJob job = new()
@@ -106,8 +106,11 @@ internal sealed unsafe class LinearRunner(WorkerTeam team, int simdWidth) : IDis
         return buffer.Data;
     }
 
-    private static void Check(in LinearOperation operation, CpuMatrix weight)
+    /// <summary>Checks that shapes fit; back ends that put their own products in the place of these share it.</summary>
+    /// <exception cref="ArgumentException">They do not.</exception>
+    internal static void Check(in LinearOperation operation)
     {
+        DeviceMatrix weight = operation.Weight;
         if (operation.Rows < 0 || operation.Rows > operation.Input.Rows || operation.Rows > operation.Output.Rows)
             throw new ArgumentException($"Rows is {operation.Rows}; the input has {operation.Input.Rows} and the output {operation.Output.Rows}.", nameof(operation));
         if (operation.Input.Columns != weight.Columns)
@@ -122,7 +125,7 @@ internal sealed unsafe class LinearRunner(WorkerTeam team, int simdWidth) : IDis
             case LinearEpilogue.Store or LinearEpilogue.Add:
                 break;
             case LinearEpilogue.GatedSilu or LinearEpilogue.GatedGelu:
-                if (weight.PartCount != 2 || weight.PartRows[0] != weight.PartRows[1])
+                if (weight.PartRows.Count != 2 || weight.PartRows[0] != weight.PartRows[1])
                     throw new ArgumentException($"A gated layer has two parts of equal rows, not {string.Join(" + ", weight.PartRows)}.", nameof(operation));
                 outputs /= 2;
                 break;

@@ -1,0 +1,36 @@
+using KvChat.TestSupport;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace KvChat.Runtime.TorchSharp.Tests;
+
+/// <summary>The code of the package's README, compiled and run.</summary>
+public sealed class ReadmeSamples
+{
+    [Fact]
+    public async Task A_client_on_torch()
+    {
+        ServiceCollection services = new();
+        services.AddKvCompressChatClient(o =>
+        {
+            o.Model = KvCompressChatOptions.EmbeddedModel;
+            o.Backend = TorchBackend.Create; // leave it out for the CPU's own kernels
+        });
+        services.Configure<KvCompressChatOptions>(o => o.CacheBytes = 8 << 20);
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        Assert.NotEmpty((await provider.GetRequiredService<IChatClient>().GetResponseAsync("Hello")).Text);
+        Assert.StartsWith("TorchSharp, libtorch 2.", provider.GetRequiredService<IChatClient>().GetService<Models.LoadedModel>()!.Transformer.Backend.Name, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_sample_of_the_readme_stands_here()
+    {
+        string[] readme = File.ReadAllLines(Path.Combine(SharedFiles.Repository, "runtime", "KvChat.Runtime.TorchSharp", "README.md"));
+        string here = Squeezed(File.ReadAllLines(Path.Combine(SharedFiles.Repository, "tests", "KvChat.Runtime.TorchSharp.Tests", "ReadmeSamples.cs")));
+        int start = Array.IndexOf(readme, "```csharp");
+        Assert.True(start > 0);
+        Assert.Contains(Squeezed(readme[(start + 1)..Array.IndexOf(readme, "```", start)]), here, StringComparison.Ordinal);
+    }
+
+    private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));
+}

@@ -1,0 +1,70 @@
+using KvChat.Kernels;
+using KvChat.Kernels.Cpu;
+using KvChat.Runtime.Compression;
+using KvChat.Runtime.Scheduling;
+using Microsoft.Extensions.AI;
+using Tensor = TorchSharp.torch.Tensor;
+
+namespace KvChat.Runtime.TorchSharp.Tests;
+
+/// <summary>The chat client with <c>Backend = TorchBackend.Create</c>: it compresses, batches and gives back like the others.</summary>
+public sealed class TorchClientTests
+{
+    private const string Answer = "The gate code of the Dushus mill is 1202-1238.";
+
+    [Theory]
+    [InlineData(0.25)]
+    [InlineData(0.125)]
+    public async Task Compression_keeps_the_same_KVs_and_answers_as_on_the_CPU_back_end(double ratio)
+    {
+        ChatOptions options = new ChatOptions { Temperature = 0 }.WithKvCompression(new KvCompression { RetainedRatio = ratio, Format = KvFormat.F32 });
+        List<(string, IReadOnlyList<int>, long)> seen = [];
+        foreach (Func<int, IComputeBackend>? backend in (Func<int, IComputeBackend>?[])[null, TorchBackend.Create])
+        {
+            using KvCompressChatClient client = KvCompressChatClient.Load(Options(backend));
+            ChatResponse response = await client.GetResponseAsync(Ask(40), options);
+            KvUsage usage = response.GetKvUsage()!;
+            seen.Add((response.Text, usage.KeptPerHead!, usage.Evicted));
+            Assert.NotEmpty(usage.KeptPerHead!);
+            Assert.True(usage.Evicted > 0);
+        }
+
+        Assert.Equal(seen[0].Item1, seen[1].Item1);
+        Assert.Equal(seen[0].Item2, seen[1].Item2);
+        Assert.Equal(seen[0].Item3, seen[1].Item3);
+    }
+
+    [Fact]
+    public async Task A_hundred_requests_leave_no_tensor_and_no_page()
+    {
+        long before = Tensor.TotalCount;
+        using (KvCompressChatClient client = KvCompressChatClient.Load(Options(TorchBackend.Create)))
+        {
+            var engine = (InferenceEngine)client.GetService(typeof(InferenceEngine))!;
+            string alone = (await client.GetResponseAsync(Ask(6), new ChatOptions { Temperature = 0 })).Text;
+            Assert.Equal(Answer, alone);
+            long loaded = Tensor.TotalCount;
+            string[] together = await Task.WhenAll(Enumerable.Range(0, 100).Select(async _ => (await client.GetResponseAsync(Ask(6), new ChatOptions { Temperature = 0 })).Text));
+            Assert.All(together, text => Assert.Equal(alone, text));
+            EngineStatistics after = engine.GetStatistics();
+            while (after.Running > 0)
+                after = engine.GetStatistics();
+            Assert.Equal(after.TotalPages, after.FreePages);
+            Assert.InRange(Tensor.TotalCount, 0, loaded + 2); // the scratch of the largest step may have come
+        }
+
+        Assert.Equal(before, Tensor.TotalCount);
+    }
+
+    private static KvCompressChatOptions Options(Func<int, IComputeBackend>? backend) => new()
+    {
+        Backend = backend, CacheBytes = 32 << 20, HoldFinishedSequences = false, Activations = ActivationPrecision.Float32,
+    };
+
+    private static List<ChatMessage> Ask(int facts)
+    {
+        List<string> sentences = [.. Enumerable.Range(1, facts).Select(i => $"The serial number of the Quabran{(char)('a' + (i % 26))} pump is {100 + (i * 37)}-QR.")];
+        sentences.Insert(facts / 2, Answer);
+        return [new(ChatRole.User, $"{string.Join(' ', sentences)}\n\nWhat is the gate code of the Dushus mill?")];
+    }
+}
