@@ -39,7 +39,7 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
     private Func<int, ITokenConstraint>? Own(RequestSettings settings, bool thinks)
     {
         Constraint? form = settings.Form?.Compile(_compiler);
-        (Func<int, ITokenConstraint>? make, long shortest) = settings.Tools is { } tools ? ForTools(tools, form) : form is null ? (null, 0) : (Whole(form), form.ShortestDocument);
+        (Func<int, ITokenConstraint>? make, long shortest) = settings.Tools is { } tools ? ForTools(tools, settings.Form, form) : form is null ? (null, 0) : (Whole(form), form.ShortestDocument);
         bool isFree = form is null && settings.Tools is not { Use: ToolUse.Required };
         if (make is null || isFree || tokenizer.Find(ReasoningReader.Close) is not { } close)
             return make;
@@ -49,7 +49,7 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
         return most => new ReasoningConstraint(open, close, _vocabulary.Breaks, make, (int)Math.Min(int.MaxValue / 2, shortest), most);
     }
 
-    private (Func<int, ITokenConstraint> Make, long Shortest) ForTools(ToolSettings tools, Constraint? form)
+    private (Func<int, ITokenConstraint> Make, long Shortest) ForTools(ToolSettings tools, AnswerForm? asked, Constraint? form)
     {
         ToolCallSyntax syntax = Syntax;
         CallTrigger trigger = _trigger.Value;
@@ -60,7 +60,7 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
         {
             Constraint whole = form is null || tools.Use == ToolUse.Required
                 ? _compiler.Remember("calls", key, () => ToolCallGrammar.Answer(syntax, tools))
-                : ToolCallGrammar.AnswerOr(syntax, tools, form.Root);
+                : _compiler.Remember("calls or form", $"{key}\n{asked!.Source}", () => ToolCallGrammar.AnswerOr(syntax, tools, asked.Compile(new ConstraintCompiler()).Root)); // pieces belong to one grammar
             return (Whole(whole, _vocabulary.Marks), whole.ShortestDocument);
         }
 

@@ -73,7 +73,7 @@ internal sealed class ToolContents(TemplateTraits traits)
             bool begins = i == 0 || !form.IsArray, ends = i == calls.Length - 1 || !form.IsArray;
             string before = begins ? (to.IsEmpty ? "" : "\n") + form.Begin + form.Space + (form.IsArray ? "[" : "") : ", ";
             to.Add(before, RenderedText.Template);
-            string name = JsonSerializer.Serialize(calls[i].Name, ToolJson.Default.String);
+            string name = ToolJson.Quoted(calls[i].Name);
             to.Add($"{{\"name\": {name}, \"{form.Arguments}\": {Compact(Json(calls[i]))}}}", origin(calls[i]));
             if (ends)
                 to.Add((form.IsArray ? "]" : "") + form.Space + form.End, RenderedText.Template);

@@ -7,6 +7,9 @@ namespace KvChat.Requests;
 /// <summary>The form that an answer must have.</summary>
 internal abstract record AnswerForm
 {
+    /// <summary>What it is made from: forms with the same source are the same.</summary>
+    public abstract string Source { get; }
+
     /// <summary>Compiles it, or finds it again.</summary>
     public abstract Constraint Compile(ConstraintCompiler compiler);
 
@@ -39,21 +42,29 @@ internal abstract record AnswerForm
 
     private sealed record OfSchema(JsonElement Schema) : AnswerForm
     {
+        public override string Source => "schema\n" + Schema.GetRawText();
+
         public override Constraint Compile(ConstraintCompiler compiler) => compiler.FromJsonSchema(Schema);
     }
 
     private sealed record OfJson : AnswerForm
     {
+        public override string Source => "json";
+
         public override Constraint Compile(ConstraintCompiler compiler) => compiler.FromJsonObject();
     }
 
     private sealed record OfGrammar(string Grammar) : AnswerForm
     {
+        public override string Source => "grammar\n" + Grammar;
+
         public override Constraint Compile(ConstraintCompiler compiler) => compiler.FromGrammar(Grammar);
     }
 
     private sealed record OfRegex(string Pattern) : AnswerForm
     {
+        public override string Source => "regex\n" + Pattern;
+
         public override Constraint Compile(ConstraintCompiler compiler) => compiler.FromRegex(Pattern);
     }
 }

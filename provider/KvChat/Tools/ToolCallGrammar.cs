@@ -11,6 +11,9 @@ namespace KvChat.Tools;
 /// <summary>The language of calls: names are those of the tools, arguments match their schemas. Calls are spaced as templates print them, so that what comes back as history is what was written.</summary>
 internal static class ToolCallGrammar
 {
+    /// <summary>Models were trained to write arguments in an order of their own, and forced into another they say things that they would not.</summary>
+    private static readonly ConstraintOptions s_options = new() { PropertyOrder = PropertyOrder.Any };
+
     private static readonly JsonDocumentOptions s_deep = new() { MaxDepth = Requests.OutsideJson.Deepest + 8 };
 
     /// <summary>What follows <see cref="ToolCallSyntax.Begin"/>, up to and with <see cref="ToolCallSyntax.End"/>.</summary>
@@ -63,11 +66,11 @@ internal static class ToolCallGrammar
 
     private static Sequence Call(ToolCallSyntax syntax, AIFunctionDeclaration tool)
     {
-        string name = JsonSerializer.Serialize(tool.Name, ToolJson.Default.String);
+        string name = ToolJson.Quoted(tool.Name);
         try
         {
             return new Sequence(
-                Text($"{{\"name\": {name}, \"{syntax.Arguments}\": "), SchemaCompiler.Compile(Closed(ToolSettings.Parameters(tool)), new ConstraintOptions()), Text("}"));
+                Text($"{{\"name\": {name}, \"{syntax.Arguments}\": "), SchemaCompiler.Compile(Closed(ToolSettings.Parameters(tool)), s_options), Text("}"));
         }
         catch (Exception error) when (error is SchemaNotSupportedException or ConstraintSyntaxException)
         {

@@ -113,6 +113,22 @@ public sealed class ToolTests(EmbeddedClient shared)
         Assert.Contains((await shared.Client.GetResponseAsync(EmbeddedClient.Ask(), options)).Text, (string[])["yes", "no"]);
     }
 
+    [Fact]
+    public async Task With_tools_and_a_form_the_answer_is_a_call_or_the_form()
+    {
+        JsonElement schema = JsonDocument.Parse("""{"type":"object","properties":{"value":{"type":"string"}},"required":["value"],"additionalProperties":false}""").RootElement;
+        for (int seed = 0; seed < 6; seed++)
+        {
+            ChatOptions options = Options(s_ticket);
+            (options.ResponseFormat, options.Temperature, options.Seed, options.MaxOutputTokens) = (ChatResponseFormat.ForJsonSchema(schema), 1.5f, seed, 120);
+            ChatResponse response = await shared.Client.GetResponseAsync([new(ChatRole.User, "Find the ticket of C8-7040.")], options);
+            if (Calls(response).Count > 0)
+                Assert.All(Calls(response), c => Assert.Equal(["code"], c.Arguments!.Keys));
+            else
+                Assert.Equal(["value"], JsonDocument.Parse(response.Text).RootElement.EnumerateObject().Select(p => p.Name));
+        }
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
