@@ -10,17 +10,15 @@ namespace KvChat.Answers;
 
 /// <summary>Puts together what an answer is held to: its form, its tools, and room for reasoning before both. One per model; thread-safe.</summary>
 /// <param name="tokenizer">The vocabulary.</param>
-/// <param name="syntax">How the model writes calls; null where that is not known.</param>
-internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syntax)
+/// <param name="syntax">How the model writes calls.</param>
+internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax syntax)
 {
     private readonly ConstraintCompiler _compiler = new();
     private readonly AnswerVocabulary _vocabulary = new(tokenizer, syntax);
-    private readonly Lazy<CallTrigger> _trigger = new(() => new CallTrigger(syntax!.Begin, tokenizer));
+    private readonly Lazy<CallTrigger> _trigger = new(() => new CallTrigger(syntax.Begin, tokenizer));
 
     /// <summary>How the model writes calls.</summary>
-    /// <exception cref="NotSupportedException">That is not known.</exception>
-    public ToolCallSyntax Syntax => syntax
-        ?? throw UnsupportedOptions.Refusal("Tools", $"the model's chat template writes calls in a form that is not known here; known are those of {ToolCallSyntax.Known}");
+    public ToolCallSyntax Syntax => syntax;
 
     /// <summary>Put around every answer's constraint, or in place of none; null in use. Tests let a script draw an answer's tokens through it.</summary>
     internal Func<ITokenConstraint?, ITokenConstraint>? Around { get; set; }
@@ -51,7 +49,6 @@ internal sealed class AnswerConstraints(Tokenizer tokenizer, ToolCallSyntax? syn
 
     private (Func<int, ITokenConstraint> Make, long Shortest) ForTools(ToolSettings tools, AnswerForm? asked, Constraint? form)
     {
-        ToolCallSyntax syntax = Syntax;
         CallTrigger trigger = _trigger.Value;
         if (tools.Use == ToolUse.Forbidden)
             return form is null ? (most => new TriggeredConstraint(trigger, _vocabulary, null, false, most), 0) : (Whole(form), form.ShortestDocument);

@@ -98,10 +98,7 @@ internal sealed class AnswerStream
     private static List<string> Marks(bool thinks, ToolCallSyntax? syntax)
     {
         List<string> marks = thinks ? [ReasoningReader.Open, ReasoningReader.Close] : [];
-        if (syntax is { Begin.Length: > 0 })
-            marks.Add(syntax.Begin);
-        if (syntax is { End.Length: > 0 })
-            marks.Add(syntax.End);
+        marks.AddRange(syntax?.Marks ?? []);
         return marks;
     }
 

@@ -15,6 +15,10 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
         bool wantsParts = !Shows(Word, Message("user", Word)) && Shows(Word, Parts("user", Word));
         ToolCallForm calls = CallForm(wantsParts);
         bool showsTools = ShowsTools(wantsParts), inSystem = !showsTools && ToolsInSystemMessage(wantsParts);
+        ToolCallSyntax? syntax = inSystem && calls == ToolCallForm.None ? ToolCallSyntax.Phi : Syntax(wantsParts, calls, showsTools);
+        bool isKnown = syntax is not null;
+        if (!isKnown)
+            (calls, showsTools, inSystem) = (ToolCallForm.None, false, false); // its own words would ask for calls that nobody could read: the default's take their place
         return new TemplateTraits
         {
             WantsParts = wantsParts,
@@ -25,10 +29,10 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
             TakesOneCall = calls != ToolCallForm.None && Render(Call(wantsParts, ArgumentsOf(calls))) is not null && Render(Call(wantsParts, ArgumentsOf(calls), count: 2)) is null,
             Alternates = Render(Say(wantsParts, "user", "x"), Say(wantsParts, "assistant", "y"), Say(wantsParts, "user", "z")) is not null
                 && Render(Say(wantsParts, "user", "x"), Say(wantsParts, "user", "z")) is null,
-            ToolSyntax = inSystem && calls == ToolCallForm.None ? ToolCallSyntax.Phi : Syntax(wantsParts, calls, showsTools),
+            ToolSyntax = syntax ?? ToolCallSyntax.Hermes,
             NeedsShortIds = calls != ToolCallForm.None && Render(Call(wantsParts, ArgumentsOf(calls), LongId)) is null,
             Thinks = source.Contains(ReasoningReader.Close, StringComparison.Ordinal),
-            HasToolRole = Shows(Word, [.. Call(wantsParts, Arguments()), ToolResult(wantsParts)]) || Shows(Word, [.. Call(wantsParts, TemplateValue.Trusted("{}")), ToolResult(wantsParts)]),
+            HasToolRole = isKnown && (Shows(Word, [.. Call(wantsParts, Arguments()), ToolResult(wantsParts)]) || Shows(Word, [.. Call(wantsParts, TemplateValue.Trusted("{}")), ToolResult(wantsParts)])),
             CanSwitchThinking = source.Contains("enable_thinking", StringComparison.Ordinal),
             KnowsReasoningEffort = source.Contains("reasoning_effort", StringComparison.Ordinal),
         };
@@ -47,7 +51,7 @@ internal sealed class TemplateProbe(ChatTemplate template, Func<TemplateInput> v
 
     private static TemplateValue ArgumentsOf(ToolCallForm form) => form == ToolCallForm.Text ? TemplateValue.Trusted("{\"" + Word + "\": 1}") : Arguments();
 
-    /// <summary>What calls look like; a template that knows neither tools nor calls gets the default.</summary>
+    /// <summary>What calls look like; the default where a template knows neither tools nor calls, and null where it has a form of its own that is not known here.</summary>
     private ToolCallSyntax? Syntax(bool wantsParts, ToolCallForm form, bool showsTools)
     {
         if (form == ToolCallForm.None)

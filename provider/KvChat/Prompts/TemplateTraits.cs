@@ -45,8 +45,8 @@ internal sealed record TemplateTraits
     /// <summary>Whether it refuses two messages of the same role in a row (Gemma, Mistral).</summary>
     public bool Alternates { get; init; }
 
-    /// <summary>How its model writes calls; null where the template writes them in a form that is not known here.</summary>
-    public ToolCallSyntax? ToolSyntax { get; init; }
+    /// <summary>How its model writes calls.</summary>
+    public ToolCallSyntax ToolSyntax { get; init; } = ToolCallSyntax.Hermes;
 
     /// <summary>Whether ids of calls must be nine letters or digits.</summary>
     public bool NeedsShortIds { get; init; }

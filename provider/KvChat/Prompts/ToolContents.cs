@@ -65,7 +65,7 @@ internal sealed class ToolContents(TemplateTraits traits)
     /// <summary>Adds a message's calls to its text, for a template without a place for them. The marks count as the template's, since they may be special tokens.</summary>
     public void AddCalls(PieceText to, ChatMessage message, Func<FunctionCallContent, int> origin)
     {
-        ToolCallSyntax form = traits.ToolSyntax ?? ToolCallSyntax.Hermes;
+        ToolCallSyntax form = traits.ToolSyntax;
         FunctionCallContent[] calls = [.. message.Contents.OfType<FunctionCallContent>()];
         for (int i = 0; i < calls.Length; i++)
         {

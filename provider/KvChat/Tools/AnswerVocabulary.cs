@@ -24,8 +24,7 @@ internal sealed class AnswerVocabulary(Tokenizer tokenizer, ToolCallSyntax? synt
     public TokenMasker Masker => _masker.Value;
 
     private static IEnumerable<int> MarksOf(Tokenizer tokenizer, ToolCallSyntax syntax) =>
-        from mark in (string[])[syntax.Begin, syntax.End]
-        where mark.Length > 0
+        from mark in syntax.Marks
         let id = tokenizer.Find(mark)
         where id is not null && (tokenizer.KindOf(id.Value) is TokenKind.Control or TokenKind.UserDefined)
         select id.Value;

@@ -40,7 +40,7 @@ internal static class ToolCallGrammar
             return new Sequence(block);
         bool repeats = tools.Several && !syntax.IsArray;
         Piece first = new Sequence(Text(syntax.Begin), block);
-        return repeats ? new Sequence(first, new Repetition(new Sequence(Text("\n" + syntax.Begin), block), 0, int.MaxValue)) : new Sequence(first);
+        return repeats ? new Sequence(first, new Repetition(new Sequence(Text((syntax.End.Length > 0 ? "\n" : "") + syntax.Begin), block), 0, int.MaxValue)) : new Sequence(first);
     }
 
     private static Sequence BlockPiece(ToolCallSyntax syntax, ToolSettings tools)
@@ -69,8 +69,9 @@ internal static class ToolCallGrammar
         string name = ToolJson.Quoted(tool.Name);
         try
         {
-            return new Sequence(
-                Text($"{{\"name\": {name}, \"{syntax.Arguments}\": "), SchemaCompiler.Compile(Closed(ToolSettings.Parameters(tool)), s_options), Text("}"));
+            Piece arguments = SchemaCompiler.Compile(Closed(ToolSettings.Parameters(tool)), s_options);
+            return syntax.Separator.Length > 0 ? new Sequence(Text(tool.Name + syntax.Separator), arguments) : new Sequence(
+                Text($"{{\"name\": {name}, \"{syntax.Arguments}\": "), arguments, Text("}"));
         }
         catch (Exception error) when (error is SchemaNotSupportedException or ConstraintSyntaxException)
         {

@@ -38,7 +38,7 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax, StopSequenceMatcher?
         var contents = new List<AIContent>();
         string rest = _held.ToString();
         _held.Clear();
-        if (_inCall && Calls(rest) is { } calls)
+        if (_inCall && syntax.Separator.Length == 0 && Calls(rest) is { } calls)
         {
             contents.AddRange(calls);
             HasCalls = true;
@@ -89,6 +89,8 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax, StopSequenceMatcher?
 
     private bool EndCall(string held, List<AIContent> contents)
     {
+        if (syntax.Separator.Length > 0)
+            return EndNamedCall(held, contents);
         if (syntax.End.Length == 0)
             return false; // the end of the answer is the end of the call
         for (int end = held.IndexOf(syntax.End, StringComparison.Ordinal); end >= 0; end = held.IndexOf(syntax.End, end + 1, StringComparison.Ordinal))
@@ -123,6 +125,36 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax, StopSequenceMatcher?
             _blank.Append(text, length, text.Length - length);
     }
 
+    /// <summary>A name and its arguments: the call ends with the JSON.</summary>
+    private bool EndNamedCall(string held, List<AIContent> contents)
+    {
+        int at = held.IndexOf(syntax.Separator, StringComparison.Ordinal);
+        if (at < 0 || !held.AsSpan(at).Contains('}'))
+            return false;
+        byte[] rest = Encoding.UTF8.GetBytes(held[(at + syntax.Separator.Length)..]);
+        var reader = new Utf8JsonReader(rest, isFinalBlock: false, default);
+        try
+        {
+            if (!JsonDocument.TryParseValue(ref reader, out JsonDocument? arguments))
+                return false;
+            using (arguments)
+            {
+                if (arguments.RootElement.ValueKind != JsonValueKind.Object)
+                    return false;
+                contents.Add(Content(held[..at].Trim(), arguments.RootElement));
+            }
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+
+        HasCalls = true;
+        _inCall = false;
+        _held.Clear().Append(Encoding.UTF8.GetString(rest.AsSpan((int)reader.BytesConsumed)));
+        return _held.Length > 0;
+    }
+
     private List<FunctionCallContent>? Calls(string json)
     {
         try
@@ -152,9 +184,14 @@ internal sealed class ToolCallReader(ToolCallSyntax syntax, StopSequenceMatcher?
             return null;
         if (!call.TryGetProperty(syntax.Arguments, out JsonElement arguments) || arguments.ValueKind != JsonValueKind.Object)
             return null;
+        return Content(name.GetString()!, arguments);
+    }
+
+    private static FunctionCallContent Content(string name, JsonElement arguments)
+    {
         var values = new Dictionary<string, object?>(StringComparer.Ordinal);
         foreach (JsonProperty argument in arguments.EnumerateObject())
             values[argument.Name] = argument.Value.Clone();
-        return new FunctionCallContent(ToolCallIds.New(), name.GetString()!, values);
+        return new FunctionCallContent(ToolCallIds.New(), name, values);
     }
 }

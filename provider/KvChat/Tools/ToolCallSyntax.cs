@@ -14,11 +14,17 @@ internal sealed record ToolCallSyntax(string Name, string Begin, string End, boo
     /// <summary>Between the marks and the JSON.</summary>
     public string Space { get; init; } = "";
 
-    /// <summary>Hermes, Qwen, SmolLM3, and the default for templates without tools: <c>&lt;tool_call&gt;{"name": …, "arguments": …}&lt;/tool_call&gt;</c>.</summary>
+    /// <summary>Between a function's name, which then stands before its arguments and not within JSON, and these; empty where both are properties of one object.</summary>
+    public string Separator { get; init; } = "";
+
+    /// <summary>Hermes, Qwen, SmolLM3, and the default for templates without tools, or with a form that is not known: <c>&lt;tool_call&gt;{"name": …, "arguments": …}&lt;/tool_call&gt;</c>.</summary>
     public static ToolCallSyntax Hermes { get; } = new("Hermes", "<tool_call>", "</tool_call>", false, "arguments") { Space = "\n" };
 
     /// <summary>Mistral: <c>[TOOL_CALLS][{"name": …, "arguments": …}]</c>.</summary>
     public static ToolCallSyntax Mistral { get; } = new("Mistral", "[TOOL_CALLS]", "", true, "arguments");
+
+    /// <summary>Later models of Mistral, such as Devstral: <c>[TOOL_CALLS]name[ARGS]{…}</c>, one after the other.</summary>
+    public static ToolCallSyntax Devstral { get; } = new("Devstral", "[TOOL_CALLS]", "", false, "arguments") { Separator = "[ARGS]" };
 
     /// <summary>Phi-4-mini: <c>&lt;|tool_call|&gt;[{"name": …, "arguments": …}]&lt;|/tool_call|&gt;</c>.</summary>
     public static ToolCallSyntax Phi { get; } = new("Phi", "<|tool_call|>", "<|/tool_call|>", true, "arguments");
@@ -26,10 +32,10 @@ internal sealed record ToolCallSyntax(string Name, string Begin, string End, boo
     /// <summary>Llama 3.1 and later: <c>{"name": …, "parameters": …}</c> as the whole answer.</summary>
     public static ToolCallSyntax Llama { get; } = new("Llama", "", "", false, "parameters");
 
-    private static readonly ToolCallSyntax[] s_known = [Phi, Mistral, Hermes, Llama];
+    private static readonly ToolCallSyntax[] s_known = [Phi, Mistral, Devstral, Hermes, Llama];
 
-    /// <summary>Names of all that are known.</summary>
-    public static string Known => string.Join(", ", s_known.Select(s => s.Name));
+    /// <summary>The marks of the form, in the order in which they stand.</summary>
+    public IEnumerable<string> Marks => ((string[])[Begin, Separator, End]).Where(m => m.Length > 0);
 
     /// <summary>Finds the syntax of a rendered conversation that ends with a call.</summary>
     /// <param name="rendered">What the template made of it.</param>
@@ -47,6 +53,13 @@ internal sealed record ToolCallSyntax(string Name, string Begin, string End, boo
             int json = at + syntax.Begin.Length;
             while (json < rendered.Length && char.IsWhiteSpace(rendered[json]))
                 json++;
+            if (syntax.Separator.Length > 0)
+            {
+                if (rendered.AsSpan(json).StartsWith(function + syntax.Separator + "{", StringComparison.Ordinal))
+                    return syntax;
+                continue;
+            }
+
             if (syntax.Calls(rendered[json..]) is { } names && names.SequenceEqual([function]))
                 return syntax with { Space = rendered[(at + syntax.Begin.Length)..json] };
         }

@@ -129,9 +129,9 @@ public sealed class PromptBuilderTests
     [Fact]
     public void Arguments_are_text_where_the_template_wants_text()
     {
-        const string template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}{{ '' + c.function.arguments }}{% endfor %}{% endfor %}";
+        const string template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}{{ '[TOOL_CALLS]' + c.function.name + '[ARGS]' + c.function.arguments }}{% endfor %}{% endfor %}";
         var call = new FunctionCallContent("c1", "look", new Dictionary<string, object?> { ["at"] = 1 });
-        Assert.Equal("[user]x[assistant]{\"at\":1}", Text([new(ChatRole.User, "x"), new(ChatRole.Assistant, [call])], null, template));
+        Assert.Equal("[user]x[assistant][TOOL_CALLS]look[ARGS]{\"at\":1}", Text([new(ChatRole.User, "x"), new(ChatRole.Assistant, [call])], null, template));
     }
 
     [Fact]

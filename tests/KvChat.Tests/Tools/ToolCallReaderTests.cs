@@ -54,6 +54,20 @@ public sealed class ToolCallReaderTests
         Assert.Empty(Read(ToolCallSyntax.Llama, "Use {\"name\": \"a\", \"parameters\": {}}.", 5).Calls);
     }
 
+    [Fact]
+    public void Names_before_their_arguments_are_read()
+    {
+        const string two = "[TOOL_CALLS]look[ARGS]{\"at\": \"}[TOOL_CALLS]\", \"x\": {\"n\": 2}}[TOOL_CALLS]go[ARGS]{}";
+        for (int size = 1; size < 40; size++)
+        {
+            (string text, List<FunctionCallContent> calls) = Read(ToolCallSyntax.Devstral, "I look. " + two, size);
+            Assert.Equal("I look.", text);
+            Assert.Equal(["look", "go"], calls.Select(c => c.Name));
+            Assert.Equal("}[TOOL_CALLS]", calls[0].Arguments!["at"]!.ToString());
+            Assert.Equal("[TOOL_CALLS]look[ARGS]{\"a", Read(ToolCallSyntax.Devstral, "[TOOL_CALLS]look[ARGS]{\"a", size).Text);
+        }
+    }
+
     [Theory]
     [InlineData("look", "I ", 0)] // in the text before the calls
     [InlineData("\n", "I look.", 0)]

@@ -48,15 +48,25 @@ public sealed class ToolGrammarTests
         Assert.True(new TokenConstraint(EmbeddedVocabulary.Masker, EmbeddedVocabulary.Tokenizer, constraint, 100_000).Apply(logits));
     }
 
+    [Theory]
+    [InlineData("[TOOL_CALLS]find[ARGS]{\"limit\": 1, \"code\": \"a\"}", true)]
+    [InlineData("[TOOL_CALLS]other[ARGS]{\"limit\": 1, \"code\": \"a\"}", false)]
+    [InlineData("[TOOL_CALLS]find[ARGS]{\"limit\": 1}", false)]
+    public void Names_may_stand_before_their_arguments(string text, bool isCall)
+    {
+        ConstraintMatcher matcher = Grammar(Schema, "find", ToolCallSyntax.Devstral).Match();
+        Assert.Equal(isCall, matcher.TryAdvance(Encoding.UTF8.GetBytes(text)) && matcher.IsComplete);
+    }
+
     private static bool IsCall(string schema, string name, string text)
     {
         ConstraintMatcher matcher = Grammar(schema, name).Match();
         return matcher.TryAdvance(Encoding.UTF8.GetBytes(text)) && matcher.IsComplete;
     }
 
-    private static Constraint Grammar(string schema, string name)
+    private static Constraint Grammar(string schema, string name, ToolCallSyntax? syntax = null)
     {
         AITool tool = AIFunctionFactory.CreateDeclaration(name, "Does it.", JsonDocument.Parse(schema).RootElement);
-        return ToolCallGrammar.Answer(ToolCallSyntax.Hermes, ToolSettings.Read(new ChatOptions { Tools = [tool], AllowMultipleToolCalls = false })!);
+        return ToolCallGrammar.Answer(syntax ?? ToolCallSyntax.Hermes, ToolSettings.Read(new ChatOptions { Tools = [tool], AllowMultipleToolCalls = false })!);
     }
 }
