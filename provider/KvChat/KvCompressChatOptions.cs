@@ -12,7 +12,7 @@ public sealed class KvCompressChatOptions
     public const string EmbeddedModel = "embedded";
 
     /// <summary>
-    /// Path of a GGUF file (of a split one, any part) or of a folder that holds one model; <c>hf:owner/name[@revision][:file or quantisation]</c>, which is fetched from
+    /// Path of a GGUF file (of a split one, any part) or of a folder that holds one model, as GGUF or in the Hugging Face layout; <c>hf:owner/name[@revision][:file or quantisation]</c>, which is fetched from
     /// the hub unless its cache has it; <c>ollama:name[:tag]</c> from Ollama's local store; or <see cref="EmbeddedModel"/>. See <see cref="ModelLocator"/>.
     /// </summary>
     public string Model { get; set; } = EmbeddedModel;

@@ -70,7 +70,7 @@ public sealed class KvCompressChatOptionsValidator : IValidateOptions<KvCompress
         {
             // Whether a store has it turns out when it is loaded: here nothing is asked for.
             if (ModelReference.Parse(options.Model) is FileReference file && !Path.Exists(file.Path))
-                failures.Add($"{field} is \"{options.Model}\", and there is no file \"{file.Path}\"; it must be the path of a GGUF file, \"hf:owner/name\", \"ollama:name\" or \"{KvCompressChatOptions.EmbeddedModel}\".");
+                failures.Add($"{field} is \"{options.Model}\", and there is no file \"{file.Path}\"; it must be the path of a GGUF file or of a model's folder, \"hf:owner/name\", \"ollama:name\" or \"{KvCompressChatOptions.EmbeddedModel}\".");
         }
         catch (FormatException error)
         {

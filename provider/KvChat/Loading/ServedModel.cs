@@ -1,9 +1,10 @@
 using KvChat.Answers;
+using KvChat.Kernels;
+using KvChat.Kernels.Cpu;
 using KvChat.Models;
 using KvChat.Prompts;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
-using KvChat.Runtime.Models.Gguf;
 using KvChat.Runtime.Sampling;
 using KvChat.Runtime.Scheduling;
 
@@ -12,12 +13,11 @@ namespace KvChat.Loading;
 /// <summary>A loaded model with its engine and all that turns messages into its prompts. Safe for concurrent use.</summary>
 internal sealed class ServedModel : IAsyncDisposable
 {
-    private ServedModel(LoadedModel model, InferenceEngine engine, PromptBuilder prompts, SamplingOptions sampling, KvCompression compression)
+    private ServedModel(LoadedModel model, InferenceEngine engine, PromptBuilder prompts, KvCompression compression)
     {
         Model = model;
         Engine = engine;
         Prompts = prompts;
-        Sampling = sampling;
         Compression = compression;
         Allowance = new PromptAllowance(model.Tokenizer, engine.ContextTokens);
         Constraints = new AnswerConstraints(model.Tokenizer, prompts.Traits.ToolSyntax);
@@ -36,24 +36,20 @@ internal sealed class ServedModel : IAsyncDisposable
     public AnswerConstraints Constraints { get; }
 
     /// <summary>How tokens are drawn where the request does not say it.</summary>
-    public SamplingOptions Sampling { get; }
+    public SamplingOptions Sampling => Model.Sampling;
 
     /// <summary>How a request is compressed that does not say it.</summary>
     public KvCompression Compression { get; }
 
     public static ServedModel Load(LocatedModel located, KvCompressChatOptions options, TimeProvider clock, IProgress<double> progress, CancellationToken cancellationToken)
     {
-        using GgufFile file = GgufFile.Open(located.Path);
-        SamplingOptions sampling = RecommendedSampling.Read(file.Metadata);
-        var cpu = new Kernels.Cpu.CpuBackendOptions { Threads = options.Threads, Activations = options.Activations };
-        LoadedModel model = options.Backend is { } make
-            ? LoadedModel.Load(file, located.Name, make(options.Threads), progress, cancellationToken)
-            : LoadedModel.Load(file, located.Name, cpu, progress, cancellationToken);
+        IComputeBackend backend = options.Backend?.Invoke(options.Threads) ?? new CpuBackend(new CpuBackendOptions { Threads = options.Threads, Activations = options.Activations });
+        LoadedModel model = LoadedModel.Load(located.Path, located.Name, backend, progress, cancellationToken);
         try
         {
             var prompts = new PromptBuilder(options.ChatTemplate ?? model.ChatTemplate, model.Tokenizer, clock);
             var engine = new InferenceEngine(model.Transformer, KvCompressChatOptionsValidator.Engine(options));
-            return new ServedModel(model, engine, prompts, sampling, options.Compression ?? DefaultCompression.For(model.Name));
+            return new ServedModel(model, engine, prompts, options.Compression ?? DefaultCompression.For(model.Name));
         }
         catch
         {

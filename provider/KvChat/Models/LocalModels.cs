@@ -11,8 +11,8 @@ internal static class LocalModels
         if (!Directory.Exists(reference.Path))
             throw new ModelNotFoundException(reference.Text, $"there is no file \"{reference.Path}\".", Beside(reference.Path));
         string[] files = [.. Directory.EnumerateFiles(reference.Path).Select(f => Path.GetFileName(f))];
-        GgufGroup group = GgufGroup.Choose(reference.Text, $"folder \"{reference.Path}\"", files, null);
-        return new LocatedModel(reference.Name, [.. group.Files.Select(f => Path.Combine(reference.Path, f))]);
+        IReadOnlyList<string> chosen = ModelFiles.Choose(reference.Text, $"folder \"{reference.Path}\"", files, null);
+        return new LocatedModel(reference.Name, [.. chosen.Select(f => Path.Combine(reference.Path, f))]);
     }
 
     /// <summary>All parts of a split model, any of which may be named; that they are complete and fit is checked when they are opened.</summary>

@@ -14,8 +14,8 @@ public sealed class ModelLocator(ModelLocatorOptions? options = null)
 
     /// <summary>Finds a model.</summary>
     /// <param name="model">
-    /// The path of a GGUF file (of a split one, any part) or of a folder that holds one model; <c>embedded</c>; <c>ollama:name[:tag]</c> for a model that Ollama has
-    /// pulled; <c>hf:owner/name[@revision][:file or quantisation]</c> for one of the hub, also <c>owner/name:file or quantisation</c> where no such path exists.
+    /// The path of a GGUF file (of a split one, any part) or of a folder that holds one model, as GGUF or in the Hugging Face layout; <c>embedded</c>; <c>ollama:name[:tag]</c> for a model that Ollama has
+    /// pulled; <c>hf:owner/name[@revision][:file or quantisation]</c> for one of the hub, <c>:safetensors</c> where it holds GGUF files too, also <c>owner/name:file or quantisation</c> where no such path exists.
     /// </param>
     /// <param name="progress">Told how far a download is, on the thread that downloads; not told anything where all is there.</param>
     /// <param name="cancellationToken">Ends a download; the next one goes on where it stood.</param>

@@ -18,7 +18,7 @@ internal abstract partial record ModelReference(string Text)
     public static ModelReference Parse(string model)
     {
         if (string.IsNullOrWhiteSpace(model))
-            throw new FormatException($"must be the path of a GGUF file, {HubForm}, {OllamaForm}, or \"{KvCompressChatOptions.EmbeddedModel}\"");
+            throw new FormatException($"must be the path of a GGUF file or of a model's folder, {HubForm}, {OllamaForm}, or \"{KvCompressChatOptions.EmbeddedModel}\"");
         if (model.Contains('\0', StringComparison.Ordinal))
             throw new FormatException("must not contain the character U+0000");
         if (string.Equals(model, KvCompressChatOptions.EmbeddedModel, StringComparison.OrdinalIgnoreCase))
@@ -47,7 +47,7 @@ internal abstract partial record ModelReference(string Text)
             throw new FormatException("must have a branch, a tag or a commit as its revision");
         return choice is null || RepositoryPath.IsSafe(choice)
             ? new HubReference(text, owner, repository, revision, choice)
-            : throw new FormatException("must have the path of a GGUF file in the repository, or a quantisation such as Q4_K_M, after its colon");
+            : throw new FormatException("must have the path of a GGUF file in the repository, a quantisation such as Q4_K_M, or \"safetensors\", after its colon");
     }
 
     /// <summary>The hub forbids "--" and ".." in names; with them two repositories could share a cache folder.</summary>
@@ -81,9 +81,14 @@ internal abstract partial record ModelReference(string Text)
 /// <summary>A file or folder of this machine.</summary>
 internal sealed record FileReference(string Text, string Path) : ModelReference(Text)
 {
-    public override string Name => Directory.Exists(Path)
-        ? System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(Path))
+    public override string Name => Directory.Exists(Path) ? NameOfFolder(Path)
+        : IsOfFolder && System.IO.Path.GetDirectoryName(Path) is { Length: > 0 } folder ? NameOfFolder(folder)
         : System.IO.Path.GetFileNameWithoutExtension(Path);
+
+    /// <summary>Files of a folder in the Hugging Face layout are all named alike.</summary>
+    private bool IsOfFolder => Path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) || Path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase);
+
+    private static string NameOfFolder(string path) => System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(path));
 }
 
 /// <summary>A repository of the hub.</summary>

@@ -1,33 +1,36 @@
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
 using KvChat.Runtime.Models.Gguf;
+using KvChat.Runtime.Models.HuggingFace;
+using KvChat.Runtime.Models.Safetensors;
+using KvChat.Runtime.Sampling;
 using KvChat.Runtime.Text;
 using KvChat.Runtime.Transformer;
 
 namespace KvChat.Runtime.Models;
 
-/// <summary>A model file made ready to answer: weights on a back end, tokeniser, chat template. The file itself is closed again.</summary>
+/// <summary>A model made ready to answer: weights on a back end, tokeniser, chat template. Its files are closed again.</summary>
 public sealed class LoadedModel : IDisposable
 {
     private readonly IComputeBackend _backend;
 
-    private LoadedModel(IComputeBackend backend, TransformerModel transformer, Tokenizer tokenizer, string name, string? chatTemplate)
+    private LoadedModel(IComputeBackend backend, TransformerModel transformer)
     {
         _backend = backend;
         Transformer = transformer;
-        Tokenizer = tokenizer;
-        Name = name;
-        ChatTemplate = chatTemplate;
     }
 
     /// <summary>The model's name as its file says it, or the file's name.</summary>
-    public string Name { get; }
+    public required string Name { get; init; }
 
-    /// <summary>The file's chat template (Jinja), if it has one.</summary>
-    public string? ChatTemplate { get; }
+    /// <summary>The model's chat template (Jinja), if it has one.</summary>
+    public string? ChatTemplate { get; private init; }
 
-    /// <summary>The file's own tokeniser.</summary>
-    public Tokenizer Tokenizer { get; }
+    /// <summary>How the model's files recommend to draw tokens; greedy where they recommend nothing.</summary>
+    public required SamplingOptions Sampling { get; init; }
+
+    /// <summary>The model's own tokeniser.</summary>
+    public required Tokenizer Tokenizer { get; init; }
 
     /// <summary>The model's shape.</summary>
     public TransformerConfiguration Configuration => Transformer.Configuration;
@@ -35,30 +38,42 @@ public sealed class LoadedModel : IDisposable
     /// <summary>The weights.</summary>
     public TransformerModel Transformer { get; }
 
-    /// <summary>Loads a GGUF file; of a split one, any part.</summary>
-    /// <param name="path">Path of the file.</param>
+    /// <summary>Loads a model.</summary>
+    /// <param name="path">
+    /// A GGUF file (of a split one, any part), or a folder in the Hugging Face layout, or a file of such a folder: config.json with model.safetensors or its shards,
+    /// tokenizer.json, and, where they are there, tokenizer_config.json, generation_config.json and chat_template.jinja.
+    /// </param>
     /// <param name="cpu">Settings of the CPU back end.</param>
     /// <param name="progress">Told the share that is loaded, 0 to 1.</param>
     /// <param name="cancellationToken">Ends the loading between two layers.</param>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ModelFileException">The file is damaged or of a kind that is not supported.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file, or one of the folder is missing.</exception>
+    /// <exception cref="ModelFileException">A file is damaged or of a kind that is not supported.</exception>
     public static LoadedModel Load(string path, CpuBackendOptions? cpu = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using GgufFile file = GgufFile.Open(path);
-        return Load(file, Path.GetFileNameWithoutExtension(path), cpu, progress, cancellationToken);
+        return Load(path, Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(path)), new CpuBackend(cpu ?? new CpuBackendOptions()), progress, cancellationToken);
     }
 
-    /// <summary>Loads an open GGUF file; it is not needed afterwards.</summary>
-    /// <param name="file">The file.</param>
-    /// <param name="fallbackName">Name of the model where the file has none.</param>
-    /// <param name="cpu">Settings of the CPU back end.</param>
+    /// <summary>Loads a model onto a back end.</summary>
+    /// <param name="path">As <see cref="Load(string, CpuBackendOptions?, IProgress{double}?, CancellationToken)"/>.</param>
+    /// <param name="fallbackName">Name of the model where its files have none.</param>
+    /// <param name="backend">Where to; the model owns it from now on, and it is disposed if the loading fails.</param>
     /// <param name="progress">Told the share that is loaded, 0 to 1.</param>
     /// <param name="cancellationToken">Ends the loading between two layers.</param>
-    /// <exception cref="ModelFileException">The file is damaged or of a kind that is not supported.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file, or one of the folder is missing.</exception>
+    /// <exception cref="ModelFileException">A file is damaged or of a kind that is not supported.</exception>
     public static LoadedModel Load(
-        GgufFile file, string fallbackName, CpuBackendOptions? cpu = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default) =>
-        Load(file, fallbackName, new CpuBackend(cpu ?? new CpuBackendOptions()), progress, cancellationToken);
+        string path, string fallbackName, IComputeBackend backend, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return Owning(backend, () =>
+        {
+            if (ModelFolder.TryFind(path, out string folder))
+                return LoadFolder(folder, fallbackName, backend, progress, cancellationToken);
+            using GgufFile file = GgufFile.Open(path);
+            return LoadFile(file, fallbackName, backend, progress, cancellationToken);
+        });
+    }
 
     /// <summary>Loads an open GGUF file onto a back end; the file is not needed afterwards.</summary>
     /// <param name="file">The file.</param>
@@ -70,33 +85,8 @@ public sealed class LoadedModel : IDisposable
     public static LoadedModel Load(
         GgufFile file, string fallbackName, IComputeBackend backend, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(backend);
-        try
-        {
-            return LoadOn(backend, file, fallbackName, progress, cancellationToken);
-        }
-        catch
-        {
-            backend.Dispose();
-            throw;
-        }
-    }
-
-    private static LoadedModel LoadOn(IComputeBackend backend, GgufFile file, string fallbackName, IProgress<double>? progress, CancellationToken cancellationToken)
-    {
         ArgumentNullException.ThrowIfNull(file);
-        TransformerConfiguration configuration = GgufConfiguration.Read(file);
-        Tokenizer tokenizer = TokenizerFactory.FromGguf(file.Metadata);
-        if (tokenizer.VocabularySize > configuration.VocabularySize)
-        {
-            throw new ModelFileException(
-                "tokenizer.ggml.tokens", null, $"has {tokenizer.VocabularySize} entries; the embedding has {configuration.VocabularySize} rows.");
-        }
-
-        string name = file.Metadata.TryGetString("general.name", out string? said) && said.Length > 0 ? said : fallbackName;
-        var transformer = TransformerModel.Load(
-            configuration, TensorNames.Gguf, new GgufWeightSource(file), backend, pairedRows: GgufConfiguration.HasPairedRows(configuration.Architecture), progress, cancellationToken);
-        return new LoadedModel(backend, transformer, tokenizer, name, file.Metadata.TryGetString("tokenizer.chat_template", out string? template) ? template : null);
+        return Owning(backend, () => LoadFile(file, fallbackName, backend, progress, cancellationToken));
     }
 
     /// <inheritdoc/>
@@ -104,5 +94,49 @@ public sealed class LoadedModel : IDisposable
     {
         Transformer.Dispose();
         _backend.Dispose();
+    }
+
+    private static LoadedModel LoadFile(GgufFile file, string fallbackName, IComputeBackend backend, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
+        TransformerConfiguration configuration = GgufConfiguration.Read(file);
+        SamplingOptions sampling = RecommendedSampling.Of(file.Metadata);
+        Tokenizer tokenizer = Fitting(TokenizerFactory.FromGguf(file.Metadata), configuration, "tokenizer.ggml.tokens");
+        var transformer = TransformerModel.Load(
+            configuration, TensorNames.Gguf, new GgufWeightSource(file), backend, pairedRows: GgufConfiguration.HasPairedRows(configuration.Architecture), progress, cancellationToken);
+        return new LoadedModel(backend, transformer)
+        {
+            Name = file.Metadata.TryGetString("general.name", out string? said) && said.Length > 0 ? said : fallbackName,
+            ChatTemplate = file.Metadata.TryGetString("tokenizer.chat_template", out string? template) ? template : null,
+            Tokenizer = tokenizer,
+            Sampling = sampling,
+        };
+    }
+
+    private static LoadedModel LoadFolder(string path, string name, IComputeBackend backend, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
+        using SafetensorsWeights weights = SafetensorsWeights.Open(path);
+        (TransformerConfiguration configuration, TensorNames names) = HuggingFaceConfiguration.Read(path, weights);
+        var folder = new ModelFolder(path);
+        Tokenizer tokenizer = Fitting(folder.ReadTokenizer(), configuration, "tokenizer.json");
+        var transformer = TransformerModel.Load(configuration, names, weights, backend, pairedRows: false, progress, cancellationToken);
+        return new LoadedModel(backend, transformer) { Name = name, ChatTemplate = folder.ChatTemplate, Tokenizer = tokenizer, Sampling = folder.Sampling };
+    }
+
+    private static Tokenizer Fitting(Tokenizer tokenizer, TransformerConfiguration configuration, string field) => tokenizer.VocabularySize <= configuration.VocabularySize
+        ? tokenizer
+        : throw new ModelFileException(field, null, $"has {tokenizer.VocabularySize} entries; the embedding has {configuration.VocabularySize} rows.");
+
+    private static LoadedModel Owning(IComputeBackend backend, Func<LoadedModel> load)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        try
+        {
+            return load();
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
     }
 }

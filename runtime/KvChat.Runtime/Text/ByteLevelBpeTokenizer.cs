@@ -13,6 +13,7 @@ internal sealed class ByteLevelBpeTokenizer : VocabularyTokenizer
 {
     private readonly PreTokenizer preTokenizer;
     private readonly bool ignoreMerges;
+    private readonly bool normalizesToNfc;
     private readonly Dictionary<ulong, (uint Rank, int Id)> merges;
     private readonly int[] byteIds = new int[256];
     private readonly PieceCache cache = new();
@@ -27,12 +28,28 @@ internal sealed class ByteLevelBpeTokenizer : VocabularyTokenizer
     {
         preTokenizer = pre.PreTokenizer;
         ignoreMerges = data.IgnoreMerges ?? pre.IgnoreMerges;
-        merges = ReadMerges(data.Merges);
+        normalizesToNfc = data.NormalizesToNfc;
+        merges = MergeList.Read(
+            data.Merges ?? throw new ModelFileException("tokenizer.ggml.merges", null, "is missing; byte-level BPE needs merges, if only an empty list"), text => PlainId(text));
         for (int b = 0; b < 256; b++)
             byteIds[b] = PlainId([ByteAlphabet.CharacterOf((byte)b)]) is >= 0 and int id ? id : Vocabulary.ByteId((byte)b);
     }
 
     private protected override void EncodeRun(ReadOnlySpan<char> run, int offset, bool fresh, TokenSink sink)
+    {
+        if (normalizesToNfc && NormalForm.Differs(run))
+        {
+            int before = sink.Count;
+            (string text, int[] origins) = NormalForm.Of(run);
+            EncodePieces(text, 0, sink);
+            sink.MoveStarts(before, origins, offset);
+            return;
+        }
+
+        EncodePieces(run, offset, sink);
+    }
+
+    private void EncodePieces(ReadOnlySpan<char> run, int offset, TokenSink sink)
     {
         List<int> ends = sink.PieceEnds;
         ends.Clear();
@@ -109,40 +126,4 @@ internal sealed class ByteLevelBpeTokenizer : VocabularyTokenizer
 
     /// <summary>The token of a vocabulary text that ordinary text may become, or -1: structure is never made by merging.</summary>
     private int PlainId(ReadOnlySpan<char> text) => Vocabulary.Lookup.TryGetValue(text, out int id) && Vocabulary.IsPlain(id) ? id : -1;
-
-    /// <summary>Merges whose parts or result are not in the vocabulary can never happen and are left out; of equal ones the first counts.</summary>
-    private Dictionary<ulong, (uint Rank, int Id)> ReadMerges(IReadOnlyList<string>? list)
-    {
-        if (list is null)
-            throw new ModelFileException("tokenizer.ggml.merges", null, "is missing; byte-level BPE needs merges, if only an empty list");
-        var result = new Dictionary<ulong, (uint Rank, int Id)>(list.Count);
-        for (int rank = 0; rank < list.Count; rank++)
-        {
-            string merge = list[rank] ?? "";
-            int space = merge.Length < 3 ? -1 : merge.IndexOf(' ', 1);
-            if (space < 0 || space == merge.Length - 1)
-                throw new ModelFileException($"tokenizer.ggml.merges[{rank}]", null, $"is '{ModelFileException.Printable(merge)}'; it must be two tokens with a space between");
-            if (merge.Length - 1 > Vocabulary.LongestMatch)
-                continue;
-            int left = PlainId(merge.AsSpan(0, space));
-            int right = PlainId(merge.AsSpan(space + 1));
-            int both = left < 0 || right < 0 ? -1 : PlainId(string.Concat(merge.AsSpan(0, space), merge.AsSpan(space + 1)));
-            if (both >= 0)
-                result.TryAdd(RankTable.Key(left, right), ((uint)rank, both));
-        }
-
-        return result;
-    }
-
-    private readonly struct RankTable(Dictionary<ulong, (uint Rank, int Id)> merges) : IMergeTable
-    {
-        public static ulong Key(int left, int right) => ((ulong)(uint)left << 32) | (uint)right;
-
-        public bool TryMerge(in Symbol left, in Symbol right, out int id, out uint rank)
-        {
-            bool found = merges.TryGetValue(Key(left.Id, right.Id), out (uint Rank, int Id) merge);
-            (rank, id) = merge;
-            return found;
-        }
-    }
 }

@@ -6,19 +6,26 @@ namespace KvChat.Runtime.Text;
 
 /// <summary>
 /// BPE as SentencePiece does it (Kudo and Richardson 2018): a run is one piece, spaces are U+2581, neighbours merge wherever the vocabulary has
-/// their text, the highest score first, and what is left over is written byte by byte.
+/// their text, the highest score first, and what is left over is written byte by byte. Files of other makers list the merges in the order of their
+/// scores instead; then that order counts.
 /// </summary>
 internal sealed class SentencePieceBpeTokenizer : VocabularyTokenizer
 {
     private readonly float[] scores;
+    private readonly Dictionary<ulong, (uint Rank, int Id)>? merges;
     private readonly bool addSpacePrefix;
+    private readonly bool atStartOnly;
+    private readonly bool unlessThere;
     private readonly int unknown;
 
     public SentencePieceBpeTokenizer(TokenizerData data)
         : base(WithCustomaryIds(data), Decode, spaceIsMarked: true, addBos: true)
     {
         addSpacePrefix = data.AddSpacePrefix ?? true;
-        scores = CheckScores(data);
+        atStartOnly = data.SpacePrefixAtStartOnly;
+        unlessThere = data.SpacePrefixUnlessThere;
+        merges = data.Merges is { } listed ? MergeList.Read(listed, text => PlainId(text)) : null;
+        scores = merges is null ? CheckScores(data) : [];
         unknown = UnknownId ?? -1;
     }
 
@@ -26,7 +33,7 @@ internal sealed class SentencePieceBpeTokenizer : VocabularyTokenizer
 
     private protected override void EncodeRun(ReadOnlySpan<char> run, int offset, bool fresh, TokenSink sink)
     {
-        int prefix = fresh && addSpacePrefix ? 1 : 0;
+        int prefix = addSpacePrefix && (atStartOnly ? offset == 0 : fresh) && !(unlessThere && run[0] is (' ' or Vocabulary.SentencePieceSpace)) ? 1 : 0;
         char[] rented = ArrayPool<char>.Shared.Rent(run.Length + prefix);
         Span<char> text = rented.AsSpan(0, run.Length + prefix);
         run.CopyTo(text[prefix..]);
@@ -44,7 +51,10 @@ internal sealed class SentencePieceBpeTokenizer : VocabularyTokenizer
             i += length;
         }
 
-        merger.Merge(new ScoreTable(this, text));
+        if (merges is null)
+            merger.Merge(new ScoreTable(this, text));
+        else
+            merger.Merge(new RankTable(merges));
         for (int i = merger.First; i >= 0; i = merger[i].Next)
         {
             Symbol symbol = merger[i];

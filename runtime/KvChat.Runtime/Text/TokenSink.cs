@@ -25,5 +25,15 @@ internal sealed class TokenSink
 
     public ReadOnlySpan<int> StartsFrom(int index) => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(starts)[index..];
 
+    /// <summary>Says of tokens whose starts are places in a text made of the run where in the run they are.</summary>
+    /// <param name="index">The first of these tokens.</param>
+    /// <param name="origins">Place in the run of each place of the text.</param>
+    /// <param name="offset">Where the run starts in the whole text.</param>
+    public void MoveStarts(int index, int[] origins, int offset)
+    {
+        for (int i = index; i < starts.Count; i++)
+            starts[i] = offset + origins[starts[i]];
+    }
+
     public EncodedText ToEncodedText() => new([.. ids], [.. starts], DroppedBytes);
 }

@@ -21,7 +21,7 @@ public sealed record TokenizerData
     /// <summary>Numbers of <see cref="TokenKind"/>, [vocabulary]; 0 counts as normal. Null: all are normal but those named as BOS, EOS, EOT or EOM.</summary>
     public IReadOnlyList<int>? TokenTypes { get; init; }
 
-    /// <summary>Merges of byte-level BPE as <c>left right</c>, best first.</summary>
+    /// <summary>Merges as <c>left right</c>, best first. Byte-level BPE needs them; SentencePiece BPE takes them in place of <see cref="Scores"/> where they are given.</summary>
     public IReadOnlyList<string>? Merges { get; init; }
 
     /// <summary>Beginning of sequence.</summary>
@@ -48,8 +48,23 @@ public sealed record TokenizerData
     /// <summary>Whether SentencePiece puts a space before the text; null is yes.</summary>
     public bool? AddSpacePrefix { get; init; }
 
+    /// <summary>Whether SentencePiece puts that space before the beginning of a text alone, and not also behind every special token.</summary>
+    public bool SpacePrefixAtStartOnly { get; init; }
+
+    /// <summary>Whether SentencePiece's space is left out where the text begins with one.</summary>
+    public bool SpacePrefixUnlessThere { get; init; }
+
+    /// <summary>Whether texts are brought into Unicode's form NFC before they are cut. Where .NET runs without globalisation data they stay as they are.</summary>
+    public bool NormalizesToNfc { get; init; }
+
+    /// <summary>Further tokens that end a reply.</summary>
+    public IReadOnlyList<int> Stops { get; init; } = [];
+
     /// <summary>Whether a piece that is a token as a whole is taken without merging; null leaves it to the pre-tokeniser.</summary>
     public bool? IgnoreMerges { get; init; }
+
+    /// <summary>Special tokens that take the template's white space before them with them (<c>lstrip</c> in tokenizer.json).</summary>
+    public IReadOnlyList<int> TakesSpaceBefore { get; init; } = [];
 
     /// <summary>Special tokens that take the template's white space after them with them (<c>rstrip</c> in tokenizer.json).</summary>
     public IReadOnlyList<int> TakesSpaceAfter { get; init; } = [];

@@ -1,5 +1,6 @@
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Models.Gguf;
+using KvChat.Runtime.Text.Json;
 
 namespace KvChat.Runtime.Text;
 
@@ -22,6 +23,24 @@ public static class TokenizerFactory
                 null,
                 $"is '{ModelFileException.Printable(data.Model ?? "")}', which is not known; known are gpt2 (byte-level BPE) and llama (SentencePiece BPE)"),
         };
+    }
+
+    /// <summary>Makes the tokeniser of a folder in the Hugging Face layout.</summary>
+    /// <param name="tokenizer">UTF-8 of <c>tokenizer.json</c>.</param>
+    /// <param name="configuration">UTF-8 of <c>tokenizer_config.json</c>, where there is one.</param>
+    /// <param name="stops">Tokens that end a reply, as the model's other files say it.</param>
+    /// <exception cref="ModelFileException">A file is damaged, or names parts that are not known.</exception>
+    public static Tokenizer FromTokenizerJson(ReadOnlyMemory<byte> tokenizer, ReadOnlyMemory<byte>? configuration = null, IReadOnlyList<int>? stops = null)
+    {
+        TokenizerData data = new TokenizerJsonReader(tokenizer, configuration).Read() with { Stops = stops ?? [] };
+        try
+        {
+            return Create(data);
+        }
+        catch (ModelFileException error)
+        {
+            throw TokenizerJsonReader.Renamed(error);
+        }
     }
 
     /// <summary>Makes the tokeniser of a GGUF file.</summary>

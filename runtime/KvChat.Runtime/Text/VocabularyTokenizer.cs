@@ -14,6 +14,7 @@ internal abstract class VocabularyTokenizer : Tokenizer
 
     private readonly SpecialTokenMatcher matcher;
     private readonly HashSet<int> takesSpaceAfter;
+    private readonly HashSet<int> takesSpaceBefore;
 
     private protected VocabularyTokenizer(TokenizerData data, Func<string, byte[]> decode, bool spaceIsMarked, bool addBos)
     {
@@ -22,12 +23,12 @@ internal abstract class VocabularyTokenizer : Tokenizer
         BosId = CheckId(data.Bos, "tokenizer.ggml.bos_token_id");
         EosId = CheckId(data.Eos, "tokenizer.ggml.eos_token_id");
         UnknownId = CheckId(data.Unknown, "tokenizer.ggml.unknown_token_id");
-        EndOfGenerationIds = FindEnds(CheckId(data.Eot, "tokenizer.ggml.eot_token_id"), CheckId(data.Eom, "tokenizer.ggml.eom_token_id"));
+        CheckIds(data.Stops, "eos_token_id");
+        EndOfGenerationIds = FindEnds([EosId, CheckId(data.Eot, "tokenizer.ggml.eot_token_id"), CheckId(data.Eom, "tokenizer.ggml.eom_token_id"), .. data.Stops]);
         AddBos = BosId is not null && (data.AddBos ?? addBos);
         AddEos = EosId is not null && (data.AddEos ?? false);
-        takesSpaceAfter = [.. data.TakesSpaceAfter];
-        foreach (int id in takesSpaceAfter)
-            CheckId(id, "TakesSpaceAfter");
+        takesSpaceAfter = [.. CheckIds(data.TakesSpaceAfter, nameof(data.TakesSpaceAfter))];
+        takesSpaceBefore = [.. CheckIds(data.TakesSpaceBefore, nameof(data.TakesSpaceBefore))];
     }
 
     public override int VocabularySize => Vocabulary.Count;
@@ -66,9 +67,10 @@ internal abstract class VocabularyTokenizer : Tokenizer
         bool fresh = true;
         foreach (SpecialMatch match in matcher.Find(text))
         {
-            if (match.Start > at)
-                EncodeRun(text.Text.AsSpan(at, match.Start - at), at, fresh, sink);
-            fresh = !match.IsPlain || (fresh && match.Start == at);
+            int end = takesSpaceBefore.Contains(match.Id) ? SkipTemplateSpaceBack(text, at, match.Start) : match.Start;
+            if (end > at)
+                EncodeRun(text.Text.AsSpan(at, end - at), at, fresh, sink);
+            fresh = !match.IsPlain || (fresh && end == at);
             sink.Add(match.Id, match.Start);
             at = match.Start + match.Length;
             if (takesSpaceAfter.Contains(match.Id))
@@ -106,22 +108,49 @@ internal abstract class VocabularyTokenizer : Tokenizer
         return at;
     }
 
+    /// <summary>As <see cref="SkipTemplateSpace"/>, from a place backwards, and no further than to <paramref name="least"/>.</summary>
+    private static int SkipTemplateSpaceBack(RenderedText text, int least, int at)
+    {
+        for (int i = text.Runs.Count - 1; i >= 0 && at > least; i--)
+        {
+            OriginRun run = text.Runs[i];
+            if (run.Start >= at)
+                continue;
+            if (run.Origin != RenderedText.Template)
+                break;
+            int begin = Math.Max(run.Start, least);
+            while (at > begin && char.IsWhiteSpace(text.Text[at - 1]))
+                at--;
+            if (at > begin)
+                break;
+        }
+
+        return at;
+    }
+
+    private IReadOnlyList<int> CheckIds(IReadOnlyList<int> ids, string field)
+    {
+        foreach (int id in ids)
+            CheckId(id, field);
+        return ids;
+    }
+
     private int? CheckId(int? id, string field) => id is null || (uint)id.Value < (uint)Vocabulary.Count
         ? id
         : throw new ModelFileException(field, null, $"is {id}; it must be from 0 to {Vocabulary.Count - 1}");
 
-    private int[] FindEnds(int? eot, int? eom)
+    private int[] FindEnds(int?[] said)
     {
-        var ends = new SortedSet<int>();
-        foreach (int? id in (int?[])[EosId, eot, eom, .. EndNames.Select(Vocabulary.Find)])
+        var ends = new SortedSet<int>(said.OfType<int>());
+        foreach (string name in EndNames)
         {
-            if (id is int end && (end == EosId || end == eot || end == eom || Vocabulary.KindOf(end) == TokenKind.Control))
+            if (Vocabulary.Find(name) is int end && Vocabulary.KindOf(end) == TokenKind.Control)
                 ends.Add(end);
         }
 
         // Where <|return|> and <|call|> end a reply, <|end|> only ends one of its messages (the Harmony format).
         if (Vocabulary.Find("<|return|>") is int r && Vocabulary.Find("<|call|>") is int c && ends.Contains(r) && ends.Contains(c)
-            && Vocabulary.Find("<|end|>") is int message && message != EosId)
+            && Vocabulary.Find("<|end|>") is int message && !said.Contains(message))
             ends.Remove(message);
         return [.. ends];
     }

@@ -20,9 +20,12 @@ public sealed class TokenizerGoldenTests
     [InlineData("gpt-2")]
     [InlineData("llama-spm")]
     [InlineData("phi-3")]
-    public void Published_vocabularies_agree_with_the_reference_in_every_text(string name)
+    public void Published_vocabularies_agree_with_the_reference_in_every_text(string name) =>
+        AssertVocabulary(TokenizerOf($"golden/vocab/ggml-vocab-{name}.gguf"), name);
+
+    /// <summary>Compares with the answers to a published vocabulary's texts.</summary>
+    internal static void AssertVocabulary(Tokenizer tokenizer, string name)
     {
-        Tokenizer tokenizer = TokenizerOf($"golden/vocab/ggml-vocab-{name}.gguf");
         string file = SharedFiles.PathOf($"golden/vocab/ggml-vocab-{name}.gguf");
         string[] texts = File.ReadAllText(file + ".inp").Split("\n__ggml_vocab_test__\n");
         string[] answers = File.ReadAllText(file + ".out").TrimEnd('\n').Split('\n');
@@ -61,7 +64,7 @@ public sealed class TokenizerGoldenTests
 
     private static Tokenizer TokenizerOf(string file) => VocabularyFile.Open(SharedFiles.PathOf(file));
 
-    private static void AssertRows(Tokenizer tokenizer, string file)
+    internal static void AssertRows(Tokenizer tokenizer, string file)
     {
         int rows = 0;
         foreach (string line in File.ReadLines(SharedFiles.PathOf(file)))

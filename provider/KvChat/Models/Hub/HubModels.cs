@@ -35,8 +35,8 @@ internal sealed class HubModels(HubSettings settings, HubReference reference)
             string place = $"the hub's cache \"{_cache.Folder}\", which alone may be used (HF_HUB_OFFLINE),";
             string? commit = _cache.ReadCommit();
             List<string> files = commit is null ? [] : _cache.Files(commit);
-            GgufGroup group = GgufGroup.Choose(reference.Text, place, files, reference.Choice);
-            return Located(commit!, group.Files);
+            IReadOnlyList<string> chosen = ModelFiles.Choose(reference.Text, place, files, reference.Choice);
+            return Located(commit!, chosen);
         }
         catch (ModelNotFoundException error)
         {
@@ -47,9 +47,9 @@ internal sealed class HubModels(HubSettings settings, HubReference reference)
 
     private async Task<LocatedModel> FetchAsync(HubTransport transport, HubListing listing, IProgress<ModelDownloadProgress>? progress, CancellationToken cancellationToken)
     {
-        GgufGroup group = GgufGroup.Choose(reference.Text, $"{reference.Id} at {reference.Revision}", listing.Paths, reference.Choice);
+        IReadOnlyList<string> chosen = ModelFiles.Choose(reference.Text, $"{reference.Id} at {reference.Revision}", listing.Paths, reference.Choice);
         List<HubFile> files = [];
-        foreach (string path in group.Files)
+        foreach (string path in chosen)
             files.Add(await listing.DescribeAsync(path, cancellationToken).ConfigureAwait(false));
         List<HubFile> missing = files.FindAll(f => FileLength.Of(_cache.SnapshotFile(listing.Commit, f)) != f.Size);
         if (missing.Count > 0)
@@ -59,7 +59,7 @@ internal sealed class HubModels(HubSettings settings, HubReference reference)
         }
 
         Remember(transport, listing.Commit);
-        return Located(listing.Commit, group.Files);
+        return Located(listing.Commit, chosen);
     }
 
     private static async Task DownloadAsync(
