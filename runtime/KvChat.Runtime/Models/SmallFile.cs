@@ -30,9 +30,10 @@ internal static class SmallFile
         {
             return JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
-            throw new ModelFileException("file", error.BytePositionInLine, $"is no JSON that can be read: {ModelFileException.Printable(error.Message)}", file, error);
+            // The latter where a name is no Unicode text: names are compared with each other.
+            throw new ModelFileException("file", null, $"is no JSON that can be read: {ModelFileException.Printable(error.Message)}", file, error);
         }
     }
 }

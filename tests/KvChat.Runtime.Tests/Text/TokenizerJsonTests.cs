@@ -69,7 +69,7 @@ public sealed class TokenizerJsonTests
     [InlineData("model.vocab", """{"a":99999999}""", "id from 0")]
     [InlineData("model.vocab", """{"a":4000000}""", "ids up to")]
     [InlineData("model.vocab", """{"a":0,"b":0}""", "gives id 0")]
-    [InlineData("model.vocab", """{"\ud800":0}""", "Unicode")]
+    [InlineData("model.vocab", """{"\ud800":0}""", "UTF-16")]
     [InlineData("model.merges", """["ab"]""", "two tokens")]
     [InlineData("model.merges", """[["a"]]""", "left")]
     [InlineData("model.merges", """[["a","b c"]]""", "left")]
