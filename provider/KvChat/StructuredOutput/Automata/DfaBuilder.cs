@@ -46,8 +46,10 @@ internal sealed class DfaBuilder
             if (!live[s])
                 continue;
             accept[number[s]] = accepts[s];
-            for (int c = 0; c < classes; c++)
-                next[(number[s] * classes) + c] = rows[s][c] < 0 ? -1 : number[rows[s][c]];
+            ReadOnlySpan<int> row = rows[s].AsSpan(0, classes);
+            Span<int> to = next.AsSpan(number[s] * classes, classes);
+            for (int c = 0; c < row.Length; c++)
+                to[c] = row[c] < 0 ? -1 : number[row[c]];
         }
 
         return new CharDfa(rangeStarts, rangeClasses, classes, next, accept);
@@ -55,28 +57,56 @@ internal sealed class DfaBuilder
 
     private static bool[] FindLive(List<int[]> rows, List<bool> accepts)
     {
-        var before = new List<int>[rows.Count];
-        var live = new bool[rows.Count];
-        var open = new Stack<int>();
+        // Transitions backwards, those into one state side by side: begins[t] is where the ones into t start.
+        var begins = new int[rows.Count + 1];
+        foreach (int[] row in rows)
+        {
+            int last = -1;
+            foreach (int t in row)
+            {
+                if (t >= 0 && t != last)
+                    begins[t + 1]++;
+                last = t;
+            }
+        }
+
+        for (int t = 0; t < rows.Count; t++)
+            begins[t + 1] += begins[t];
+        var sources = new int[begins[^1]];
+        int[] filled = begins[..^1];
         for (int s = 0; s < rows.Count; s++)
         {
+            int last = -1;
             foreach (int t in rows[s])
             {
-                if (t >= 0)
-                    (before[t] ??= []).Add(s);
+                if (t >= 0 && t != last)
+                    sources[filled[t]++] = s;
+                last = t;
             }
+        }
 
-            if (accepts[s])
+        return LiveFrom(accepts, begins, sources);
+    }
+
+    private static bool[] LiveFrom(List<bool> accepts, int[] begins, int[] sources)
+    {
+        var live = new bool[accepts.Count];
+        var open = new Stack<int>();
+        for (int s = 0; s < live.Length; s++)
+        {
+            if (live[s] = accepts[s])
                 open.Push(s);
         }
 
-        while (open.TryPop(out int s))
+        while (open.TryPop(out int t))
         {
-            if (live[s])
-                continue;
-            live[s] = true;
-            foreach (int p in before[s] ?? [])
-                open.Push(p);
+            for (int i = begins[t]; i < begins[t + 1]; i++)
+            {
+                if (live[sources[i]])
+                    continue;
+                live[sources[i]] = true;
+                open.Push(sources[i]);
+            }
         }
 
         return live;

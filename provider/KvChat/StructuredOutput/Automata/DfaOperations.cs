@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace KvChat.StructuredOutput.Automata;
@@ -23,28 +24,32 @@ internal static class DfaOperations
         var byClass = new (int A, int B)[pairs.Count];
         foreach (((int, int) pair, int c) in pairs)
             byClass[c] = pair;
-        var number = new Dictionary<(int A, int B), int> { [(0, 0)] = 0 };
+        var number = new Dictionary<long, int> { [0] = 0 };
         List<(int A, int B)> states = [(0, 0)];
         List<int[]> rows = [];
         for (int s = 0; s < states.Count; s++)
         {
             var row = new int[byClass.Length];
+            (int fromA, int fromB) = states[s];
             for (int c = 0; c < row.Length; c++)
             {
-                (int A, int B) t = (a.NextByClass(states[s].A, byClass[c].A), b.NextByClass(states[s].B, byClass[c].B));
-                if (t.A < 0 || t.B < 0)
+                int toA = a.NextByClass(fromA, byClass[c].A), toB = toA < 0 ? -1 : b.NextByClass(fromB, byClass[c].B);
+                if (toB < 0)
                 {
                     row[c] = -1;
                     continue;
                 }
 
-                if (!number.TryGetValue(t, out row[c]))
+                ref int known = ref CollectionsMarshal.GetValueRefOrAddDefault(number, ((long)toA << 32) | (uint)toB, out bool isKnown);
+                if (!isKnown)
                 {
-                    row[c] = number[t] = states.Count;
-                    states.Add(t);
+                    known = states.Count;
+                    states.Add((toA, toB));
                     if (states.Count > stateLimit)
                         throw new AutomatonTooLargeException($"the automaton has more than {stateLimit} states");
                 }
+
+                row[c] = known;
             }
 
             rows.Add(row);

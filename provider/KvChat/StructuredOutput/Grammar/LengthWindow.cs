@@ -93,23 +93,40 @@ internal sealed class LengthWindow
     {
         CharDfa dfa = automaton.Dfa;
         var table = new int[rows][];
-        for (int k = 0; k < rows; k++)
+        if (rows == 0)
+            return table;
+        (int To, int Bytes)[][] ways = [.. Enumerable.Range(0, rows == 1 ? 0 : dfa.StateCount).Select(s => Ways(automaton, s))];
+        table[0] = [.. Enumerable.Range(0, dfa.StateCount).Select(s => dfa.Accepts(s) ? 0 : int.MaxValue)];
+        for (int k = 1; k < rows; k++)
         {
-            table[k] = new int[dfa.StateCount];
-            for (int s = 0; s < dfa.StateCount; s++)
+            int[] before = table[k - 1], row = table[k] = new int[dfa.StateCount];
+            for (int s = 0; s < row.Length; s++)
             {
-                int least = k == 0 && dfa.Accepts(s) ? 0 : int.MaxValue;
-                for (int c = 0; k > 0 && c < dfa.ClassCount; c++)
+                int least = int.MaxValue;
+                foreach ((int to, int bytes) in ways[s])
                 {
-                    int t = dfa.NextByClass(s, c);
-                    if (t >= 0 && table[k - 1][t] < int.MaxValue)
-                        least = Math.Min(least, table[k - 1][t] + automaton.BytesOfClass(c));
+                    if (before[to] < int.MaxValue)
+                        least = Math.Min(least, before[to] + bytes);
                 }
 
-                table[k][s] = least;
+                row[s] = least;
             }
         }
 
         return table;
+    }
+
+    /// <summary>Where a state leads, and by how few bytes: classes of characters are many, and states behind one are few.</summary>
+    private static (int To, int Bytes)[] Ways(TextAutomaton automaton, int state)
+    {
+        var ways = new Dictionary<int, int>();
+        for (int c = 0; c < automaton.Dfa.ClassCount; c++)
+        {
+            int to = automaton.Dfa.NextByClass(state, c);
+            if (to >= 0)
+                ways[to] = Math.Min(automaton.BytesOfClass(c), ways.GetValueOrDefault(to, int.MaxValue));
+        }
+
+        return [.. ways.Select(w => (w.Key, w.Value))];
     }
 }

@@ -174,6 +174,7 @@ internal sealed class NumberLanguage
         int[] classes = [-1, 11, 10, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, -1];
         List<int[]> rows = [];
         List<bool> accepts = [];
+        long[] scales = [.. Enumerable.Range(0, k + 1).Select(after => (long)BigInteger.ModPow(10, k - after, a))]; // what the digits that did not come would make of a remainder
         int At(int digitsAfter, int remainder) => 1 + ((digitsAfter + 1) * a) + remainder;
         int beyond = wanted ? -1 : 1 + ((k + 2) * a);
         for (int s = 0; s < 1 + ((k + 2) * a); s++)
@@ -185,8 +186,7 @@ internal sealed class NumberLanguage
             row[10] = s == 0 || after >= 0 ? -1 : At(0, remainder);
             row[11] = s == 0 ? 0 : -1;
             rows.Add(row);
-            BigInteger scaled = remainder * BigInteger.Pow(10, k - Math.Max(0, after));
-            accepts.Add(s != 0 && (scaled % a).IsZero == wanted);
+            accepts.Add(s != 0 && remainder * scales[Math.Max(0, after)] % a == 0 == wanted);
         }
 
         if (!wanted)
