@@ -24,8 +24,14 @@ public static class KvOptionNames
     /// <summary><c>known</c> or <c>unknown</c>.</summary>
     public const string Query = "kv_query";
 
-    /// <summary>How KVs are stored: <c>f16</c> or <c>f32</c>.</summary>
+    /// <summary>How KVs are stored: <c>f16</c>, <c>f32</c>, <c>bf16</c>, <c>k8v8</c>, <c>k8v4</c>, <c>k4v4</c> or <c>k4v2</c>.</summary>
     public const string Format = "kv_format";
+
+    /// <summary>How KVs are stored that matter less: <c>k8v8</c>, <c>k8v4</c>, <c>k4v4</c> or <c>k4v2</c>; null for all alike.</summary>
+    public const string LowFormat = "kv_low_format";
+
+    /// <summary>Share of the budget's bytes for KVs that are not in the low format, above 0 and at most 1.</summary>
+    public const string HighShare = "kv_high_share";
 
     /// <summary>Prompt tokens whose queries make the scores.</summary>
     public const string ObservationWindow = "kv_observation_window";

@@ -27,6 +27,8 @@ internal static class CompressionProperties
             Query = LooseValue.Word(n, v, ("known", CompressionQuery.Known), ("unknown", CompressionQuery.Unknown)),
         },
         [KvOptionNames.Format] = static (s, n, v) => s with { Format = LooseValue.Word(n, v, Formats) },
+        [KvOptionNames.LowFormat] = static (s, n, v) => s with { LowFormat = LooseValue.IsNull(v) ? null : LooseValue.Word(n, v, Formats) },
+        [KvOptionNames.HighShare] = static (s, n, v) => s with { HighShare = LooseValue.Number(n, v) },
         [KvOptionNames.ObservationWindow] = static (s, n, v) => s with { ObservationWindow = LooseValue.Integer(n, v) },
         [KvOptionNames.PoolWidth] = static (s, n, v) => s with { PoolWidth = LooseValue.IsNull(v) ? null : LooseValue.Integer(n, v) },
         [KvOptionNames.Squared] = static (s, n, v) => s with { Squared = LooseValue.Boolean(n, v) },
@@ -52,7 +54,7 @@ internal static class CompressionProperties
         bool saysHowMuch = false, saysPolicy = false;
         foreach ((string name, Setter set) in Setters)
         {
-            if (!properties.TryGetValue(name, out object? value) || (LooseValue.IsNull(value) && name != KvOptionNames.PoolWidth))
+            if (!properties.TryGetValue(name, out object? value) || (LooseValue.IsNull(value) && name is not (KvOptionNames.PoolWidth or KvOptionNames.LowFormat)))
                 continue;
             saysPolicy |= name == KvOptionNames.Policy;
             saysHowMuch |= name is KvOptionNames.RetainedRatio or KvOptionNames.RetainedKvs;
@@ -77,6 +79,8 @@ internal static class CompressionProperties
         properties[KvOptionNames.Schedule] = settings.Schedule == CompressionSchedule.WhileReading ? "during" : "after";
         properties[KvOptionNames.Query] = settings.Query == CompressionQuery.Unknown ? "unknown" : "known";
         properties[KvOptionNames.Format] = Formats.First(f => f.Item2 == settings.Format).Item1;
+        properties[KvOptionNames.LowFormat] = settings.LowFormat is { } low ? Formats.First(f => f.Item2 == low).Item1 : null; // null is a value here: all alike
+        properties[KvOptionNames.HighShare] = settings.HighShare;
         properties[KvOptionNames.ObservationWindow] = settings.ObservationWindow;
         properties[KvOptionNames.PoolWidth] = settings.PoolWidth; // null is a value here: the model's own width
         properties[KvOptionNames.Squared] = settings.Squared;

@@ -78,8 +78,12 @@ public sealed class OptionReaderTests
         var wanted = new KvCompression
         {
             RetainedRatio = 0.125, RetainedKvs = 300, Schedule = CompressionSchedule.WhileReading, Query = CompressionQuery.Unknown, Format = KvFormat.F32,
-            ObservationWindow = 16, PoolWidth = 15, Squared = false, ProtectedTokens = 20, SinkTokens = 2, ChunkTokens = 128, DecodeInterval = 0, UnderPressure = true,
+            LowFormat = KvFormat.K4V2, HighShare = 0.25, ObservationWindow = 16, PoolWidth = 15, Squared = false, ProtectedTokens = 20, SinkTokens = 2, ChunkTokens = 128, DecodeInterval = 0, UnderPressure = true,
         };
+        // A setting that is added must come through too; the policy alone is as it stands, as there are but two.
+        Assert.All(
+            typeof(KvCompression).GetProperties().Where(p => p.CanWrite && p.Name != nameof(KvCompression.Policy)),
+            p => Assert.NotEqual(p.GetValue(new KvCompression()), p.GetValue(wanted)));
         ChatOptions options = new ChatOptions().WithKvCompression(wanted);
         Assert.Equal(wanted, Read(options).Compression);
         string json = JsonSerializer.Serialize(options, AIJsonUtilities.DefaultOptions);
@@ -184,7 +188,7 @@ public sealed class OptionReaderTests
     [Fact]
     public void Typed_compression_replaces_all_of_the_clients_default()
     {
-        RequestDefaults defaults = Defaults with { Compression = new KvCompression { RetainedKvs = 900, PoolWidth = 15, SinkTokens = 9 } };
+        RequestDefaults defaults = Defaults with { Compression = new KvCompression { RetainedKvs = 900, PoolWidth = 15, SinkTokens = 9, LowFormat = KvFormat.K4V2 } };
         var wanted = new KvCompression { RetainedRatio = 0.5 };
         ChatOptions options = new ChatOptions().WithKvCompression(wanted);
         string json = JsonSerializer.Serialize(options, AIJsonUtilities.DefaultOptions);
