@@ -52,6 +52,22 @@ public sealed class TokenizerJsonTests
         Assert.DoesNotContain(3, tokenizer.Encode("<s>ab", allowSpecial: false).Ids);
     }
 
+    /// <summary>Ids: 0 mark, 1 a, 2 mark and a, 3 special.</summary>
+    [Theory]
+    [InlineData("""{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"M"},{"type":"Replace","pattern":{"String":" "},"content":"M"}]}""", "null", "a<s>a a", new[] { 2, 3, 2, 2 })]
+    [InlineData("""{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"M"},{"type":"Replace","pattern":{"String":" "},"content":"M"}]}""", "null", " a", new[] { 0, 2 })]
+    [InlineData("""{"type":"Replace","pattern":{"String":" "},"content":"M"}""", """{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious","invert":false}""", "a<s>a a", new[] { 1, 3, 1, 2 })]
+    [InlineData("null", """{"type":"Metaspace","replacement":"M","prepend_scheme":"first","split":false}""", "a<s>a a", new[] { 2, 3, 1, 2 })]
+    [InlineData("null", """{"type":"Metaspace","replacement":"M","prepend_scheme":"always","split":false}""", " a<s>a", new[] { 2, 3, 2 })]
+    [InlineData("null", """{"type":"Metaspace","replacement":"M","add_prefix_space":false,"split":false}""", "a a", new[] { 1, 2 })]
+    public void Marks_stand_for_spaces_where_the_file_puts_them(string normalizer, string cutter, string text, int[] ids)
+    {
+        JsonObject file = TokenizerJsonImage.Marked(["\u2581", "a", "\u2581a", "<s>"], [1, 1, 1, 3], [0, 0, 1, 0], prepends: true);
+        file["normalizer"] = JsonNode.Parse(normalizer.Replace("\"M\"", "\"\u2581\"", StringComparison.Ordinal));
+        file["pre_tokenizer"] = JsonNode.Parse(cutter.Replace("\"M\"", "\"\u2581\"", StringComparison.Ordinal));
+        Assert.Equal(ids, Read(file).Encode(text, allowSpecial: true).Ids);
+    }
+
     [Fact]
     public void Tokens_take_the_templates_white_space_with_them_where_the_file_says_so()
     {

@@ -42,6 +42,8 @@ public static class HuggingFaceConfiguration
         var whole = new JsonFields(document.RootElement, FileName);
         (ModelFamily family, JsonFields fields) = Family(whole);
         RefuseQuantisation(whole);
+        if (fields.Flag("use_bidirectional_attention", false))
+            throw fields.Error("use_bidirectional_attention", "is true: tokens that see those behind them make embeddings, not answers.");
         string prefix = DecoderPrefixes.FirstOrDefault(p => weights.Has(p + "embed_tokens.weight")) ?? DecoderPrefixes[0];
         // A tied head may lie in the file all the same; where nothing says whether it is tied, it is where there is none.
         bool isTied = fields.Flag("tie_word_embeddings", whole.Flag("tie_word_embeddings", family.IsGemma || !weights.Has(OutputName)));
