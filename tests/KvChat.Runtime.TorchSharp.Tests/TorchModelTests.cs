@@ -1,6 +1,7 @@
 using System.Text.Json;
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
+using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Models.Gguf;
 using KvChat.TestSupport;
@@ -67,6 +68,34 @@ public sealed class TorchModelTests
         }
     }
 
+    /// <summary>Scores are nearly those of the CPU back end; on the same scores an eviction leaves the same positions in every head.</summary>
+    [Theory]
+    [InlineData(4)]
+    [InlineData(8)]
+    public void Eviction_keeps_the_same_sets_on_the_same_scores(int times)
+    {
+        int[] prompt = [.. Enumerable.Range(0, 640).Select(i => 5 + (i * 37 % 1900))];
+        using LoadedModel cpu = Load(SharedFiles.EmbeddedModel, new CpuBackend(new CpuBackendOptions { Activations = ActivationPrecision.Float32 })), torch = Load(SharedFiles.EmbeddedModel, new TorchBackend());
+        using StepRunner here = Observed(cpu, prompt), there = Observed(torch, prompt);
+        float[] scores = Scores(cpu, here, prompt.Length), theirs = Scores(torch, there, prompt.Length);
+        for (int i = 0; i < scores.Length; i++)
+            Assert.Equal(scores[i], theirs[i], (1e-3f * Math.Abs(scores[i])) + 1e-6f);
+
+        var keep = new bool[scores.Length];
+        int heads = cpu.Configuration.TotalKvHeads;
+        new GlobalPageEviction().Allocate(
+            new SelectionInput
+            {
+                KvHeads = cpu.Configuration.KvHeads, PageTokens = 16, Lengths = [.. Enumerable.Repeat(prompt.Length, heads)], Scores = scores,
+                AllowedPages = heads * prompt.Length / 16 / times, FloorKvs = 0,
+            },
+            keep);
+        Assert.True(here.Cache(0).TryEvict(keep) && there.Cache(0).TryEvict(keep));
+        Assert.InRange(keep.Count(static k => k), 1, scores.Length / times);
+        foreach ((int layer, int head) in Heads(cpu))
+            Assert.Equal(Positions(here, layer, head), Positions(there, layer, head));
+    }
+
     [Fact]
     public void A_model_leaves_no_tensor_behind()
     {
@@ -79,6 +108,32 @@ public sealed class TorchModelTests
     {
         using GgufFile file = GgufFile.Open(path);
         return LoadedModel.Load(file, "model", backend);
+    }
+
+    private static IEnumerable<(int Layer, int Head)> Heads(LoadedModel model) =>
+        from layer in Enumerable.Range(0, model.Configuration.Layers) from head in Enumerable.Range(0, model.Configuration.KvHeads) select (layer, head);
+
+    private static StepRunner Observed(LoadedModel model, int[] prompt)
+    {
+        var runner = new StepRunner(model.Transformer, 1, prompt.Length, prompt.Length, 1, KvFormat.F32);
+        runner.Read(0, prompt, logits: 1, new ObservedRows(32, 7));
+        return runner;
+    }
+
+    private static float[] Scores(LoadedModel model, StepRunner runner, int tokens)
+    {
+        var scores = new float[model.Configuration.TotalKvHeads * tokens];
+        int at = 0;
+        foreach ((int layer, int head) in Heads(model))
+            runner.Cache(0).ReadScores(layer, head, scores.AsSpan(tokens * at++, tokens));
+        return scores;
+    }
+
+    private static int[] Positions(StepRunner runner, int layer, int head)
+    {
+        var positions = new int[runner.Cache(0).Table(layer, head).Length];
+        runner.Cache(0).ReadPositions(layer, head, positions);
+        return positions;
     }
 
     private static string File(string model) => Directory.GetFiles(SharedFiles.PathOf($"models/{model}"), "*q8_0.gguf") is [string only, ..]
