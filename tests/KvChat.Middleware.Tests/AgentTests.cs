@@ -56,22 +56,11 @@ public sealed class AgentTests(SharedClient shared)
     }
 
     [Fact]
-    public async Task The_samples_of_the_page_stand_in_these_tests()
+    public void The_samples_of_the_page_stand_in_these_tests()
     {
-        string folder = Path.Combine(SharedFiles.Repository, "tests", "KvChat.Middleware.Tests");
-        string here = Squeezed((await File.ReadAllLinesAsync(Path.Combine(folder, "AgentTests.cs"))).Concat(await File.ReadAllLinesAsync(Path.Combine(folder, "PipelineSample.cs"))));
-        string[] page = await File.ReadAllLinesAsync(Path.Combine(SharedFiles.Repository, "provider", "middleware.md"));
-        int samples = 0;
-        for (int i = 0; i < page.Length; i++)
-        {
-            if (page[i] != "```csharp")
-                continue;
-            Assert.Contains(Squeezed(page[(i + 1)..Array.IndexOf(page, "```", i)]), here, StringComparison.Ordinal);
-            samples++;
-        }
-
-        Assert.Equal(2, samples);
+        string here = ReadmeCode.Of("tests/KvChat.Middleware.Tests/AgentTests.cs") + ReadmeCode.Of("tests/KvChat.Middleware.Tests/PipelineSample.cs");
+        IReadOnlyList<string> samples = ReadmeCode.Samples("provider/middleware.md");
+        Assert.Equal(2, samples.Count);
+        Assert.All(samples, sample => Assert.Contains(sample, here, StringComparison.Ordinal));
     }
-
-    private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));
 }

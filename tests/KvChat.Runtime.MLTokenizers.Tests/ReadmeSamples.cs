@@ -26,19 +26,9 @@ public sealed class ReadmeSamples
     [Fact]
     public void Every_sample_of_the_readme_stands_here()
     {
-        string[] readme = File.ReadAllLines(Path.Combine(SharedFiles.Repository, "runtime", "KvChat.Runtime.MLTokenizers", "README.md"));
-        string here = Squeezed(File.ReadAllLines(Path.Combine(SharedFiles.Repository, "tests", "KvChat.Runtime.MLTokenizers.Tests", "ReadmeSamples.cs")));
-        int samples = 0;
-        for (int i = 0; i < readme.Length; i++)
-        {
-            if (readme[i] != "```csharp")
-                continue;
-            Assert.Contains(Squeezed(readme[(i + 1)..Array.IndexOf(readme, "```", i)]), here, StringComparison.Ordinal);
-            samples++;
-        }
-
-        Assert.Equal(2, samples);
+        IReadOnlyList<string> samples = ReadmeCode.Samples("runtime/KvChat.Runtime.MLTokenizers/README.md");
+        Assert.Equal(2, samples.Count);
+        string here = ReadmeCode.Of("tests/KvChat.Runtime.MLTokenizers.Tests/ReadmeSamples.cs");
+        Assert.All(samples, sample => Assert.Contains(sample, here, StringComparison.Ordinal));
     }
-
-    private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));
 }

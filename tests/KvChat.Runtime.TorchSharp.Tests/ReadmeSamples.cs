@@ -25,12 +25,7 @@ public sealed class ReadmeSamples
     [Fact]
     public void Every_sample_of_the_readme_stands_here()
     {
-        string[] readme = File.ReadAllLines(Path.Combine(SharedFiles.Repository, "runtime", "KvChat.Runtime.TorchSharp", "README.md"));
-        string here = Squeezed(File.ReadAllLines(Path.Combine(SharedFiles.Repository, "tests", "KvChat.Runtime.TorchSharp.Tests", "ReadmeSamples.cs")));
-        int start = Array.IndexOf(readme, "```csharp");
-        Assert.True(start > 0);
-        Assert.Contains(Squeezed(readme[(start + 1)..Array.IndexOf(readme, "```", start)]), here, StringComparison.Ordinal);
+        string sample = Assert.Single(ReadmeCode.Samples("runtime/KvChat.Runtime.TorchSharp/README.md"));
+        Assert.Contains(sample, ReadmeCode.Of("tests/KvChat.Runtime.TorchSharp.Tests/ReadmeSamples.cs"), StringComparison.Ordinal);
     }
-
-    private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));
 }

@@ -58,21 +58,11 @@ public sealed class ReadmeSamples
     [Fact]
     public void Every_sample_of_the_readme_stands_here()
     {
-        string[] readme = File.ReadAllLines(Path.Combine(SharedFiles.Repository, "provider", "KvChat.SemanticKernel", "README.md"));
-        string here = Squeezed(File.ReadAllLines(Path.Combine(SharedFiles.Repository, "tests", "KvChat.SemanticKernel.Tests", "ReadmeSamples.cs")));
-        int samples = 0;
-        for (int i = 0; i < readme.Length; i++)
-        {
-            if (readme[i] != "```csharp")
-                continue;
-            Assert.Contains(Squeezed(readme[(i + 1)..Array.IndexOf(readme, "```", i)]), here, StringComparison.Ordinal);
-            samples++;
-        }
-
-        Assert.Equal(5, samples);
+        IReadOnlyList<string> samples = ReadmeCode.Samples("provider/KvChat.SemanticKernel/README.md");
+        Assert.Equal(5, samples.Count);
+        string here = ReadmeCode.Of("tests/KvChat.SemanticKernel.Tests/ReadmeSamples.cs");
+        Assert.All(samples, sample => Assert.Contains(sample, here, StringComparison.Ordinal));
     }
-
-    private static string Squeezed(IEnumerable<string> lines) => string.Join('\n', lines.Select(l => l.Trim()).Where(l => l.Length > 0));
 }
 
 public sealed class Tickets

@@ -1,6 +1,5 @@
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
-using KvChat.Runtime.Cache;
 using KvChat.Runtime.Models.HuggingFace;
 using KvChat.Runtime.Models.Safetensors;
 using KvChat.Runtime.Transformer;
@@ -57,7 +56,7 @@ internal static class ArchitectureChecks
         for (int n = 0; answers.Contains($"ids.{n}"); n++)
         {
             int[] ids = answers.Ints($"ids.{n}"), top = answers.Ints($"top1.{n}"), greedy = answers.Ints($"greedy.{n}");
-            float[][] logits = Logits(model, ids);
+            float[][] logits = WholeSequence.Logits(model, ids);
             float[] expected = answers.Floats($"logits.{n}");
             int size = configuration.VocabularySize, first = ids.Length - (expected.Length / size);
             for (int i = 0; i < expected.Length; i++)
@@ -65,7 +64,7 @@ internal static class ArchitectureChecks
             tops += top.Length;
             topsEqual += Enumerable.Range(0, top.Length).Count(i => IsTop(logits[i], top[i]));
             drawn += greedy.Length;
-            drawnEqual += Enumerable.Range(0, greedy.Length).Count(i => IsTop(Logits(model, [.. ids, .. greedy[..i]])[^1], greedy[i]));
+            drawnEqual += Enumerable.Range(0, greedy.Length).Count(i => IsTop(WholeSequence.Logits(model, [.. ids, .. greedy[..i]])[^1], greedy[i]));
         }
 
         report.AtMost($"{check} logits", worst, Tolerance, "greatest difference");
@@ -75,28 +74,4 @@ internal static class ArchitectureChecks
 
     /// <summary>The best, or as good as the best within the tolerance of both sides.</summary>
     private static bool IsTop(float[] logits, int token) => logits[token] >= logits.Max() - (2 * Tolerance);
-
-    private static float[][] Logits(TransformerModel model, int[] ids)
-    {
-        TransformerConfiguration c = model.Configuration;
-        using KvArena arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, 16, Math.Max(1024, c.TotalKvHeads * ((ids.Length / 16) + 2))));
-        using var cache = new SequenceCache(new PagePool(arena), c.Layers, c.KvHeads, KvFormat.F32);
-        using var pass = new ForwardPass(model, arena, ids.Length, ids.Length);
-        if (!cache.TryReserve(ids.Length))
-            throw new InvalidOperationException($"{ids.Length} tokens do not fit the check's own cache.");
-        int[] rows = [.. Enumerable.Range(0, ids.Length)];
-        var batch = new KvBatch
-        {
-            Sequences = [new SequenceSlice { FirstRow = 0, RowCount = ids.Length, Format = KvFormat.F32, UsesLongRotary = ids.Length > c.ShortRotaryTokens }],
-            SequenceCount = 1,
-            Positions = rows,
-            RowCount = ids.Length,
-            Heads = new HeadView[c.KvHeads],
-        };
-        pass.Run(batch, [cache], ids, rows);
-        var logits = new float[ids.Length][];
-        for (int i = 0; i < logits.Length; i++)
-            pass.ReadLogits(i, logits[i] = new float[c.VocabularySize]);
-        return logits;
-    }
 }

@@ -36,7 +36,7 @@ public sealed class FamilyEngineTests
         int equal = expected.AsSpan().CommonPrefixLength(actual);
         if (equal == expected.Length)
             return;
-        float[] logits = GgufFamilyTests.Run(model, [.. prompt, .. expected[..equal]])[^1];
+        float[] logits = WholeSequence.Logits(model, [.. prompt, .. expected[..equal]])[^1];
         Assert.True(
             Math.Abs(logits[expected[equal]] - logits[actual[equal]]) <= 2 * GgufFamilyTests.Tolerance,
             $"token {equal} is {actual[equal]} with logit {logits[actual[equal]]}, not {expected[equal]} with {logits[expected[equal]]}");

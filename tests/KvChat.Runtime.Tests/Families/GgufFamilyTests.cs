@@ -1,7 +1,5 @@
-using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
 using KvChat.Kernels.Quantization;
-using KvChat.Runtime.Cache;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Models.Gguf;
 using KvChat.Runtime.Transformer;
@@ -41,7 +39,7 @@ public sealed class GgufFamilyTests
         SafetensorsFile golden = SafetensorsFile.Open(Path.Combine(path, "golden.safetensors"));
         for (int n = 0; n < 3; n++)
         {
-            float[][] logits = Run(model, golden.Ints($"ids.{n}"));
+            float[][] logits = WholeSequence.Logits(model, golden.Ints($"ids.{n}"));
             float[] expected = golden.Floats($"logits.{n}");
             float[] actual = [.. logits[^(expected.Length / model.Configuration.VocabularySize)..].SelectMany(row => row)];
             double error = Math.Sqrt(expected.Zip(actual).Average(p => Math.Pow(p.First - p.Second, 2))), size = Math.Sqrt(expected.Average(v => v * v));
@@ -57,7 +55,7 @@ public sealed class GgufFamilyTests
         for (int n = 0; golden.Contains($"ids.{n}"); n++)
         {
             int[] ids = golden.Ints($"ids.{n}"), greedy = golden.Ints($"greedy.{n}"), top = golden.Ints($"top1.{n}");
-            float[][] logits = Run(model, ids);
+            float[][] logits = WholeSequence.Logits(model, ids);
             float[] expected = golden.Floats($"logits.{n}");
             int rows = expected.Length / vocabulary, first = ids.Length - rows;
             for (int i = 0; i < expected.Length; i++)
@@ -65,33 +63,10 @@ public sealed class GgufFamilyTests
             for (int i = 0; i < ids.Length; i++)
                 AssertTop(top[i], logits[i]);
             for (int i = 0; i < greedy.Length; i++)
-                AssertTop(greedy[i], Run(model, [.. ids, .. greedy[..i]])[^1]);
+                AssertTop(greedy[i], WholeSequence.Logits(model, [.. ids, .. greedy[..i]])[^1]);
         }
     }
 
     /// <summary>The reference's token is the best, or as good as the best within the tolerance of both.</summary>
     private static void AssertTop(int token, float[] logits) => Assert.True(logits[token] >= logits.Max() - (2 * Tolerance));
-
-    internal static float[][] Run(TransformerModel model, int[] ids)
-    {
-        TransformerConfiguration c = model.Configuration;
-        using KvArena arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, 16, 1024));
-        using var cache = new SequenceCache(new PagePool(arena), c.Layers, c.KvHeads, KvFormat.F32);
-        using var pass = new ForwardPass(model, arena, ids.Length, ids.Length);
-        Assert.True(cache.TryReserve(ids.Length));
-        int[] rows = [.. Enumerable.Range(0, ids.Length)];
-        var batch = new KvBatch
-        {
-            Sequences = [new SequenceSlice { FirstRow = 0, RowCount = ids.Length, Format = KvFormat.F32, UsesLongRotary = ids.Length > c.ShortRotaryTokens }],
-            SequenceCount = 1,
-            Positions = rows,
-            RowCount = ids.Length,
-            Heads = new HeadView[c.KvHeads],
-        };
-        pass.Run(batch, [cache], ids, rows);
-        var logits = new float[ids.Length][];
-        for (int i = 0; i < logits.Length; i++)
-            pass.ReadLogits(i, logits[i] = new float[c.VocabularySize]);
-        return logits;
-    }
 }

@@ -41,7 +41,7 @@ public sealed class HuggingFaceFamilyTests : IDisposable
         TransformerConfiguration configuration = GgufConfiguration.Read(file);
         using var other = TransformerModel.Load(configuration, TensorNames.Gguf, new GgufWeightSource(file), backend, GgufConfiguration.HasPairedRows(family));
         int[] ids = [.. Enumerable.Range(0, 50).Select(i => 3 + (i * 37 % 500))];
-        float[][] logits = GgufFamilyTests.Run(model, ids), same = GgufFamilyTests.Run(other, ids);
+        float[][] logits = WholeSequence.Logits(model, ids), same = WholeSequence.Logits(other, ids);
         for (int row = 0; row < ids.Length; row++)
         {
             for (int i = 0; i < logits[row].Length; i++)
