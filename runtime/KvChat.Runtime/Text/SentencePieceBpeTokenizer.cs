@@ -108,8 +108,11 @@ internal sealed class SentencePieceBpeTokenizer : VocabularyTokenizer
 
     private static byte[] Decode(string text) => Encoding.UTF8.GetBytes(text.Replace(Vocabulary.SentencePieceSpace, ' '));
 
-    /// <summary>Files that do not name them mean the ids that SentencePiece's trainer gives: 0 unknown, 1 beginning, 2 end.</summary>
-    private static TokenizerData WithCustomaryIds(TokenizerData data) => data with
+    /// <summary>
+    /// Files of SentencePiece's own kind, which have scores, mean the ids that its trainer gives where they do not name them: 0 unknown, 1 beginning, 2 end. Others
+    /// number their tokens as they like.
+    /// </summary>
+    private static TokenizerData WithCustomaryIds(TokenizerData data) => data.Merges is not null ? data : data with
     {
         Unknown = data.Unknown ?? IfKind(data, 0, TokenKind.Unknown),
         Bos = data.Bos ?? IfKind(data, 1, TokenKind.Control),

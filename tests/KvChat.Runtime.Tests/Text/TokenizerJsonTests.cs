@@ -29,13 +29,24 @@ public sealed class TokenizerJsonTests
     [SharedTheory("golden/vocab")]
     [InlineData("gpt-2")]
     [InlineData("llama-spm")]
+    [InlineData("phi-3")]
     public void Published_vocabularies_agree_with_the_reference_in_every_text(string name)
     {
         TokenizerData data = VocabularyFile.Read(SharedFiles.PathOf($"golden/vocab/ggml-vocab-{name}.gguf"));
         JsonObject file = data.Model == "gpt2"
             ? TokenizerJsonImage.ByteLevel(data.Tokens, data.TokenTypes, data.Merges!)
             : TokenizerJsonImage.Marked(data.Tokens, data.TokenTypes!, data.Scores!, prepends: true);
+        foreach (JsonNode? token in file["added_tokens"]!.AsArray())
+            token!["rstrip"] = data.TakesSpaceAfter.Contains((int)token["id"]!);
         TokenizerGoldenTests.AssertVocabulary(Read(file), name);
+    }
+
+    [Fact]
+    public void Nothing_is_taken_for_the_end_that_the_files_do_not_name()
+    {
+        JsonObject file = TokenizerJsonImage.Marked(["<pad>", "<eos>", "<bos>", "\u2581", "a"], [3, 3, 3, 1, 1], [0, 0, 0, 0, 0], prepends: false);
+        Assert.Equal((null, null), (Read(file).BosId, Read(file).EosId));
+        Assert.Equal([1], Read(file).EndOfGenerationIds); // by its name
     }
 
     [Fact]
@@ -93,12 +104,15 @@ public sealed class TokenizerJsonTests
     [InlineData("model.end_of_word_suffix", "\"</w>\"", "</w>")]
     [InlineData("pre_tokenizer", """{"type":"Whitespace"}""", "Whitespace")]
     [InlineData("pre_tokenizer", """{"type":"ByteLevel","add_prefix_space":true}""", "add_prefix_space")]
+    [InlineData("pre_tokenizer", """{"type":"Sequence","pretokenizers":[{"type":"ByteLevel","add_prefix_space":false},{"type":"Digits","individual_digits":true}]}""", "in front")]
     [InlineData("pre_tokenizer", "null", "U+2581")]
     [InlineData("pre_tokenizer", """{"type":"Sequence","pretokenizers":7}""", "list")]
     [InlineData("normalizer", """{"type":"NFKC"}""", "NFKC")]
     [InlineData("post_processor", """{"type":"BertProcessing"}""", "BertProcessing")]
     [InlineData("post_processor", """{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<nobody>"}}]}""", "no token")]
     [InlineData("added_tokens", """[{"id":0}]""", "content")]
+    [InlineData("added_tokens", """[{"id":0,"content":"x"}]""", "id 0")]
+    [InlineData("added_tokens", """[{"id":8,"content":"x"},{"id":8,"content":"z"}]""", "id 8")]
     [InlineData("added_tokens", """[{"id":-4,"content":"x"}]""", "-4")]
     [InlineData("added_tokens", """[{"id":7,"content":"x","single_word":true}]""", "single_word")]
     public void What_is_not_supported_is_named(string path, string value, string named)

@@ -34,7 +34,12 @@ internal sealed class TokenizerJsonVocabulary
         }
 
         foreach (AddedToken token in added)
+        {
+            if (_texts[token.Id] is { } other && other != token.Text)
+                throw root.Error("added_tokens", $"gives id {token.Id} to '{ModelFileException.Printable(token.Text)}', which is that of '{ModelFileException.Printable(other)}'.");
             Set(token.Id, token.Text, token.IsSpecial ? TokenKind.Control : TokenKind.UserDefined);
+        }
+
         for (int id = 0; id < count; id++)
         {
             // Rows of the embedding that no token uses; the text is what converters write for them.
@@ -151,7 +156,7 @@ internal sealed class TokenizerJsonVocabulary
     {
         _texts[id] = text;
         _kinds[id] = (int)kind;
-        _ids[text] = id;
+        _ids.TryAdd(text, id);
     }
 
     private readonly record struct AddedToken(string Text, int Id, bool IsSpecial);

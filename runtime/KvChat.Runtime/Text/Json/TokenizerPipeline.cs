@@ -70,7 +70,7 @@ internal static class TokenizerPipeline
                     pre = pre is null ? PatternOf(cutter) : throw cutter.Error("pattern", "is the second of its kind; one is supported.");
                     break;
                 case "Digits" when cutter.Flag("individual_digits", false):
-                    hasDigits = true;
+                    hasDigits = pre is null ? true : throw cutter.Error("type", "is Digits behind another way of cutting; it must stand in front.");
                     break;
                 case "ByteLevel":
                     if (cutter.Flag("add_prefix_space", true))
