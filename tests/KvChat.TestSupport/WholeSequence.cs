@@ -7,13 +7,14 @@ namespace KvChat.TestSupport;
 /// <summary>One sequence read in one forward pass, with a full cache in F32 of its own.</summary>
 public static class WholeSequence
 {
-    private const int PageTokens = 16, SparePages = 2;
+    /// <summary>Pages are as large as their tokens in 16 bits; in F32 they hold half as many.</summary>
+    private const int PageTokens = 16, PageTokensInF32 = PageTokens / 2, SparePages = 2;
 
     /// <summary>Logits of every position, <c>[tokens][vocabulary]</c>.</summary>
     public static float[][] Logits(TransformerModel model, int[] ids)
     {
         TransformerConfiguration c = model.Configuration;
-        using KvArena arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, PageTokens, c.TotalKvHeads * ((ids.Length / PageTokens) + SparePages)));
+        using KvArena arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, PageTokens, c.TotalKvHeads * ((ids.Length / PageTokensInF32) + SparePages)));
         using var cache = new SequenceCache(new PagePool(arena), c.Layers, c.KvHeads, KvFormat.F32);
         using var pass = new ForwardPass(model, arena, ids.Length, ids.Length);
         if (!cache.TryReserve(ids.Length))
