@@ -5,8 +5,8 @@ namespace KvChat.Tools;
 
 /// <summary>A model's vocabulary as constraints need it; made when a constraint is first asked for. Thread-safe.</summary>
 /// <param name="tokenizer">The vocabulary.</param>
-/// <param name="syntax">How the model writes calls; null where that is not known.</param>
-internal sealed class AnswerVocabulary(Tokenizer tokenizer, ToolCallSyntax? syntax)
+/// <param name="syntax">How the model writes calls.</param>
+internal sealed class AnswerVocabulary(Tokenizer tokenizer, ToolCallSyntax syntax)
 {
     private readonly Lazy<TokenMasker> _masker = new(() => new TokenMasker(tokenizer));
 
@@ -15,7 +15,7 @@ internal sealed class AnswerVocabulary(Tokenizer tokenizer, ToolCallSyntax? synt
     public Tokenizer Tokenizer => tokenizer;
 
     /// <summary>Special tokens that are the marks around calls: trained models write these and do not spell them.</summary>
-    public IReadOnlyList<int> Marks { get; } = syntax is null ? [] : [.. MarksOf(tokenizer, syntax)];
+    public IReadOnlyList<int> Marks { get; } = [.. MarksOf(tokenizer, syntax)];
 
     /// <summary>Tokens of line breaks and nothing else.</summary>
     public IReadOnlyList<int> Breaks => _breaks.Value;

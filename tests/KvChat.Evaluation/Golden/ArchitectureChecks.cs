@@ -27,20 +27,10 @@ internal static class ArchitectureChecks
         foreach (DirectoryInfo model in folder.GetDirectories().OrderBy(d => d.Name, StringComparer.Ordinal))
         {
             string check = $"architectures/{model.Name}";
-            if (!File.Exists(Path.Combine(model.FullName, Answers)))
-            {
+            if (File.Exists(Path.Combine(model.FullName, Answers)))
+                report.Guard(check, () => Model(check, model.FullName, threads, report));
+            else
                 report.Skip(check, $"no {Answers}");
-                continue;
-            }
-
-            try
-            {
-                Model(check, model.FullName, threads, report);
-            }
-            catch (Exception error) when (error is not OutOfMemoryException)
-            {
-                report.Failed(check, error);
-            }
         }
     }
 

@@ -37,6 +37,20 @@ public sealed class CheckReport(TextWriter output)
     /// <summary>A check that could not be carried through counts as missed.</summary>
     public void Failed(string check, Exception error) => Line(false, check, $"{error.GetType().Name}: {error.Message.ReplaceLineEndings(" ")}");
 
+    /// <summary>Carries checks through; an error of theirs counts as one that missed.</summary>
+    public void Guard(string check, Action checks)
+    {
+        ArgumentNullException.ThrowIfNull(checks);
+        try
+        {
+            checks();
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            Failed(check, error);
+        }
+    }
+
     private void Line(bool holds, string check, string figure)
     {
         if (holds)

@@ -23,13 +23,13 @@ public static class GoldenCommand
     private static int Run(DirectoryInfo golden, DirectoryInfo models, int threads)
     {
         var report = new CheckReport(Console.Out);
-        Guard(report, "dequant", () => DequantizationChecks.Run(golden, report));
-        Guard(report, "pretokenise", () => TextChecks.PreTokenisers(golden, report));
-        Guard(report, "vocab", () => TextChecks.Vocabularies(golden, report));
-        Guard(report, "templates", () => TemplateChecks.Run(golden, report));
-        Guard(report, "architectures", () => ArchitectureChecks.Run(golden, threads, report));
+        report.Guard("dequant", () => DequantizationChecks.Run(golden, report));
+        report.Guard("pretokenise", () => TextChecks.PreTokenisers(golden, report));
+        report.Guard("vocab", () => TextChecks.Vocabularies(golden, report));
+        report.Guard("templates", () => TemplateChecks.Run(golden, report));
+        report.Guard("architectures", () => ArchitectureChecks.Run(golden, threads, report));
         foreach (DirectoryInfo folder in golden.GetDirectories().Where(IsModel).OrderBy(d => d.Name, StringComparer.Ordinal))
-            Guard(report, folder.Name, () => Model(folder, models, threads, report));
+            report.Guard(folder.Name, () => Model(folder, models, threads, report));
         foreach (DirectoryInfo folder in models.GetDirectories().Where(m => !Directory.Exists(Path.Combine(golden.FullName, m.Name))).OrderBy(d => d.Name, StringComparer.Ordinal))
             report.Skip($"{folder.Name}", "no reference answers of that name");
         NotCovered(golden, report);
@@ -72,18 +72,6 @@ public static class GoldenCommand
         {
             if (folder.Name is not ("dequant" or "vocab" or "templates" or "architectures"))
                 report.Skip(folder.Name, "not covered here");
-        }
-    }
-
-    private static void Guard(CheckReport report, string what, Action checks)
-    {
-        try
-        {
-            checks();
-        }
-        catch (Exception error) when (error is not OutOfMemoryException)
-        {
-            report.Failed(what, error);
         }
     }
 }

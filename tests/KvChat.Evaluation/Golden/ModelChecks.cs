@@ -37,14 +37,7 @@ internal sealed class ModelChecks(DirectoryInfo golden, string modelFile, CpuBac
             return;
         }
 
-        try
-        {
-            check(path);
-        }
-        catch (Exception error) when (error is not OutOfMemoryException)
-        {
-            report.Failed(name, error);
-        }
+        report.Guard(name, () => check(path));
     }
 
     /// <summary>

@@ -20,8 +20,9 @@ internal sealed class ModelFolder
     {
         _path = path;
         _tokenizerConfig = ReadIfThere(TokenizerConfigName, LongestOther);
-        StopTokens = ReadStopTokens();
-        Sampling = ReadFields(GenerationName, ReadIfThere(GenerationName, LongestOther), static f => RecommendedSampling.Of(f, GenerationName)) ?? new SamplingOptions();
+        byte[]? generation = ReadIfThere(GenerationName, LongestOther);
+        StopTokens = ReadStopTokens(GenerationName, generation) ?? ReadStopTokens(HuggingFaceConfiguration.FileName, ReadIfThere(HuggingFaceConfiguration.FileName, LongestOther)) ?? [];
+        Sampling = ReadFields(GenerationName, generation, static f => RecommendedSampling.Of(f, GenerationName)) ?? new SamplingOptions();
         ChatTemplate = ReadTemplate();
     }
 
@@ -50,16 +51,7 @@ internal sealed class ModelFolder
     public Tokenizer ReadTokenizer() =>
         TokenizerFactory.FromTokenizerJson(SmallFile.Read(Path.Combine(_path, TokenizerName), LongestTokenizer), _tokenizerConfig, StopTokens);
 
-    private int[] ReadStopTokens()
-    {
-        foreach (string name in (string[])[GenerationName, HuggingFaceConfiguration.FileName])
-        {
-            if (ReadFields(name, ReadIfThere(name, LongestOther), static f => f.Int32s("eos_token_id", 0, int.MaxValue)) is { } stops)
-                return stops;
-        }
-
-        return [];
-    }
+    private static int[]? ReadStopTokens(string name, byte[]? json) => ReadFields(name, json, static f => f.Int32s("eos_token_id", 0, int.MaxValue));
 
     /// <summary>A file of its own wins over the field of the tokeniser's configuration.</summary>
     private string? ReadTemplate()

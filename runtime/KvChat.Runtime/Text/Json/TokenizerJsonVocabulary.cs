@@ -53,9 +53,6 @@ internal sealed class TokenizerJsonVocabulary
     /// <summary>The token that is written so, or null.</summary>
     public int? Find(string text) => _ids.TryGetValue(text, out int id) ? id : null;
 
-    /// <summary>Whether a token that ordinary text may become is written so.</summary>
-    public bool IsPlain(string text) => Find(text) is { } id && _kinds[id] == (int)TokenKind.Normal;
-
     public TokenizerData ToData(string? unknown)
     {
         int? unknownId = unknown is null ? null : Find(unknown);
