@@ -1,5 +1,4 @@
 using KvChat.Kernels.Cpu;
-using KvChat.Runtime.Compression;
 using KvChat.Runtime.Scheduling;
 using KvChat.Runtime.Transformer;
 using KvChat.TestSupport;
@@ -112,28 +111,6 @@ public sealed class InferenceEngineTests : IDisposable
         await using var engine = new InferenceEngine(_model, new EngineOptions { CacheBytes = 10_000_000 });
         KvCapacityException error = Assert.Throws<KvCapacityException>(() => engine.Submit(Request(1, 500, 100)));
         Assert.Equal((600, 512), (error.Needed, error.Available));
-    }
-
-    [Fact]
-    public void Ten_thousand_short_requests_leave_memory_where_it_was()
-    {
-        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 300_000, StepTokens = 64, MaxSequences = 16 });
-        long baseline = 0;
-        for (int round = 0; round < 100; round++)
-        {
-            for (int i = 0; i < 100; i++)
-                scheduler.Add(Request((round * 100) + i, 4 + (i % 13), 1 + (i % 5)) with { Compression = i % 4 == 0 ? new KvCompression { RetainedRatio = 0.5 } : KvCompression.Off });
-            while (scheduler.HasWork)
-                scheduler.Step();
-            if (round == 20)
-                baseline = GC.GetTotalMemory(forceFullCollection: true);
-        }
-
-        scheduler.Audit();
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - baseline, long.MinValue, 500_000);
-        scheduler.DropHeld();
-        EngineStatistics statistics = scheduler.Statistics(faulted: false);
-        Assert.Equal(statistics.TotalPages, statistics.FreePages);
     }
 
     private static GenerationRequest Request(int seed, int prompt, int output)

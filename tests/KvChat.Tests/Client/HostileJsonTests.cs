@@ -7,7 +7,7 @@ using Microsoft.Extensions.AI;
 namespace KvChat.Tests.Client;
 
 /// <summary>Sizes and nestings that nobody means well with: each ends in an answer, or in an error that says where and how much.</summary>
-[Collection(EmbeddedClientTests.Name)]
+[Collection(WholeProcess.Name)]
 public sealed class HostileJsonTests(EmbeddedClient shared)
 {
     private const int Deep = 5_000;
