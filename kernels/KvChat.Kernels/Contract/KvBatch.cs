@@ -45,6 +45,15 @@ public readonly struct SequenceSlice
 
     /// <summary>True for A^2 (L2, the default of the paper), false for A (L1).</summary>
     public bool Squared { get; init; }
+
+    /// <summary>
+    /// True for the largest A over the observed rows and the query heads of the group in place of a sum: <see cref="ObservationMode.Window"/> replaces the scores by it,
+    /// <see cref="ObservationMode.Accumulate"/> raises those that lie below it. <see cref="Squared"/> then does not count.
+    /// </summary>
+    public bool Largest { get; init; }
+
+    /// <summary>True to pool by the mean of the <see cref="PoolWidth"/> neighbours, what lies beyond the borders being 0; false for the largest of them.</summary>
+    public bool AveragePool { get; init; }
 }
 
 /// <summary>

@@ -12,9 +12,22 @@ public static class CompressionPolicies
     /// <summary>Name of the full cache, which is no policy.</summary>
     public const string Off = "off";
 
+    /// <summary>Name of the policy that holds where none is named.</summary>
+    public const string Standard = "kv-compress";
+
     private static readonly CompressionPolicy[] All =
     [
-        new("kv-compress", new AttentionScorer(), () => new GlobalPageEviction()),
+        new(Standard, new AttentionScorer(), () => new GlobalPageEviction()),
+        new("kvzip", new RepeatScorer(), () => new GlobalPageEviction()),
+        new("keydiff", new KeyDiffScorer(), () => new UniformAllocator()),
+        new("snapkv", new SnapKvScorer(), () => new UniformAllocator()),
+        new("ada-snapkv", new SnapKvScorer(), () => new AdaKvAllocator()),
+        new("pyramidkv", new SnapKvScorer(), () => new PyramidAllocator()),
+        new("h2o", new RunningSumScorer(), () => new UniformAllocator()),
+        new("tova", new LastQueryScorer(), () => new UniformAllocator()),
+        new("streaming", new RecencyScorer(), () => new UniformAllocator()),
+        new("knorm", new KeyNormScorer(), () => new UniformAllocator()),
+        new("random", new RandomScorer(), () => new UniformAllocator()),
     ];
 
     /// <summary>Names that <see cref="KvCompression.Policy"/> may have.</summary>

@@ -8,7 +8,9 @@ namespace KvChat.Runtime.Compression;
 /// <param name="Rows">Most rows at the end of the slice that observe.</param>
 /// <param name="PoolWidth">Width of the max-pooling along tokens, odd.</param>
 /// <param name="Squared">True for squared attention weights.</param>
-public readonly record struct Observation(ObservationMode Mode, int Rows, int PoolWidth, bool Squared)
+/// <param name="Largest">True for the largest attention weight in place of sums.</param>
+/// <param name="AveragePool">True to pool by the mean.</param>
+public readonly record struct Observation(ObservationMode Mode, int Rows, int PoolWidth, bool Squared, bool Largest = false, bool AveragePool = false)
 {
     /// <summary>Nothing is recorded.</summary>
     public static Observation None { get; } = new(ObservationMode.None, 0, 1, false);
@@ -25,6 +27,18 @@ public interface IKvScorer
     /// </summary>
     bool SumsOverQueries { get; }
 
+    /// <summary>Whether scores say nothing about a question: then what is asked is not looked at, whatever <see cref="KvCompression.Query"/> says.</summary>
+    bool IsQueryAgnostic => false;
+
+    /// <summary>Whether the engine reads what is to be compressed once more, in passes whose KVs are thrown away and whose attention is recorded by <see cref="ObserveRow"/>.</summary>
+    bool Repeats => false;
+
+    /// <summary>Whether every row of the prompt records by <see cref="ObserveRow"/>, not those of a window alone.</summary>
+    bool ObservesAllRows => false;
+
+    /// <summary>Length of the observation window in tokens.</summary>
+    int Window(KvCompression settings) => settings.ObservationWindow;
+
     /// <summary>What the observation window at the end of a prompt, or of a chunk, records.</summary>
     /// <param name="settings">The request's settings.</param>
     /// <param name="modelPoolWidth">Pool width measured for the model, used where the settings name none.</param>
@@ -32,6 +46,9 @@ public interface IKvScorer
 
     /// <summary>What a decoding row records.</summary>
     Observation ObserveDecode(KvCompression settings);
+
+    /// <summary>What every row records of a pass that reads the prompt once more, or of a prompt whose rows all record.</summary>
+    Observation ObserveRow(KvCompression settings) => Observation.None;
 
     /// <summary>Reads the scores of a head, higher for KVs that matter more.</summary>
     /// <param name="cache">The sequence.</param>
@@ -57,7 +74,7 @@ public sealed class AttentionScorer : IKvScorer
     public Observation ObservePrompt(KvCompression settings, int modelPoolWidth)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        return settings.IsOff ? Observation.None : new(ObservationMode.Window, settings.ObservationWindow, settings.PoolWidth ?? modelPoolWidth, settings.Squared);
+        return settings.IsOff ? Observation.None : new(ObservationMode.Window, int.MaxValue, settings.PoolWidth ?? modelPoolWidth, settings.Squared);
     }
 
     /// <inheritdoc/>

@@ -43,7 +43,7 @@ public sealed record KvCompression
     /// </summary>
     public static KvCompression LeanKv { get; } = new() { Format = KvFormat.K8V4, LowFormat = KvFormat.K4V2 };
 
-    /// <summary>Name of the policy: <c>kv-compress</c>, or <c>off</c>.</summary>
+    /// <summary>Name of the policy, one of <see cref="CompressionPolicies.Names"/>: scorer and allocator together.</summary>
     public string Policy { get; init; } = "kv-compress";
 
     /// <summary>

@@ -17,7 +17,8 @@ public readonly record struct CompressionStop(int End, int WindowStart, int Wind
 public sealed class ReadingPlan
 {
     private readonly KvCompression _compression;
-    private readonly int _start, _observedEnd, _windowStart;
+    private readonly CompressionQuery _query;
+    private readonly int _start, _window, _observedEnd, _windowStart;
 
     /// <summary>Plans the stops of a prompt.</summary>
     /// <param name="compression">The request's settings.</param>
@@ -29,14 +30,17 @@ public sealed class ReadingPlan
         ArgumentNullException.ThrowIfNull(compression);
         ArgumentNullException.ThrowIfNull(spans);
         _compression = compression;
+        Observes = !compression.IsOff || compression.UnderPressure;
+        IKvScorer? scorer = Observes ? CompressionPolicies.Get(compression.IsOff ? CompressionPolicies.Standard : compression.Policy).Scorer : null;
+        _query = scorer?.IsQueryAgnostic == true ? CompressionQuery.Unknown : compression.Query;
         _start = start;
         PromptLength = promptLength;
-        Observes = !compression.IsOff || compression.UnderPressure;
         (int questionStart, int questionEnd) = Question(spans, promptLength);
-        _observedEnd = compression.Query == CompressionQuery.Known ? promptLength : Math.Max(questionStart, start);
-        int window = compression.ObservationWindow;
-        int first = compression.Query == CompressionQuery.Known ? Math.Max(questionEnd - window, promptLength - window - MaxTail) : questionStart - window;
-        if (compression.Query == CompressionQuery.Known && questionStart < questionEnd)
+        _observedEnd = _query == CompressionQuery.Known ? promptLength : Math.Max(questionStart, start);
+        int window = scorer?.Window(compression) ?? compression.ObservationWindow;
+        _window = window;
+        int first = _query == CompressionQuery.Known ? Math.Max(questionEnd - window, promptLength - window - MaxTail) : questionStart - window;
+        if (_query == CompressionQuery.Known && questionStart < questionEnd)
             first = Math.Max(first, Math.Min(questionStart, promptLength - Math.Min(window, LeastWindow)));
         _windowStart = Math.Clamp(first, Math.Min(start, _observedEnd), _observedEnd);
     }
@@ -59,6 +63,9 @@ public sealed class ReadingPlan
     /// <summary>Whether attention is recorded at all.</summary>
     public bool Observes { get; }
 
+    /// <summary>Whether the end of the prompt chooses what is kept.</summary>
+    public bool KnowsQuery => _query == CompressionQuery.Known;
+
     /// <summary>First token of the last observation window; what is cached may not reach into it.</summary>
     public int WindowStart => _windowStart;
 
@@ -74,11 +81,11 @@ public sealed class ReadingPlan
         if (_compression.Schedule == CompressionSchedule.WhileReading && !_compression.IsOff)
         {
             int chunk = _compression.ChunkTokens, next = ((position / chunk) + 1) * chunk;
-            if (_compression.Query == CompressionQuery.Known && next <= _windowStart)
+            if (_query == CompressionQuery.Known && next <= _windowStart)
                 return new CompressionStop(next, _windowStart, PromptLength - _windowStart, true);
-            if (_compression.Query == CompressionQuery.Unknown && next < _observedEnd)
+            if (_query == CompressionQuery.Unknown && next < _observedEnd)
             {
-                int length = Math.Min(_compression.ObservationWindow, next - Math.Max(_start, next - chunk));
+                int length = Math.Min(_window, next - Math.Max(_start, next - chunk));
                 return new CompressionStop(next, next - length, length, false);
             }
         }

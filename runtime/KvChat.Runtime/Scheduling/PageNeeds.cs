@@ -45,20 +45,20 @@ internal sealed class PageNeeds(int[] windows, int kvHeads, KvArenaShape shape, 
     private long FromStart(GenerationRequest request, PreparedState start, int tokens)
     {
         bool observes = !request.Compression.IsOff || request.Compression.UnderPressure;
-        return (observes ? 2L : 1L) * start.PageCount + Full(tokens - start.Length, request.Compression.Format) + _heads;
+        return (observes ? 2L : 1L) * start.PageCount + Full(tokens - start.Length, request.Compression.Format) + _heads + Repeat(request.Compression, tokens);
     }
 
     /// <summary>Most pages that are held at once until the first token of the answer.</summary>
     public long Prompt(KvCompression compression, IReadOnlyList<PromptSpan> spans, int promptLength)
     {
-        long full = Full(promptLength, compression.Format);
+        long full = Full(promptLength, compression.Format) + Repeat(compression, promptLength);
         if (compression.IsOff || compression.Schedule == CompressionSchedule.AfterPrompt)
             return full;
         var plan = new ReadingPlan(compression, spans, promptLength, 0);
-        int piece = compression.Query == CompressionQuery.Known
+        int piece = plan.KnowsQuery
             ? compression.ChunkTokens + promptLength - plan.WindowStart
             : Math.Max(compression.ChunkTokens, promptLength - plan.ObservedEnd);
-        return Math.Min(full, Kept(compression, spans, promptLength) + Full(piece, compression.Format) + _heads);
+        return Math.Min(full, Kept(compression, spans, promptLength) + Full(piece, compression.Format) + _heads + Repeat(compression, promptLength));
     }
 
     /// <summary>Most pages that are held at once, the answer included.</summary>
@@ -86,6 +86,10 @@ internal sealed class PageNeeds(int[] windows, int kvHeads, KvArenaShape shape, 
         long budget = CompressionBudget.AllowedPages(compression, _heads, tokens, PageTokens(compression.Format));
         return Math.Min(Full(tokens, compression.Format), Math.Max(budget, floor));
     }
+
+    /// <summary>Pages of the passes that read a prompt once more.</summary>
+    private long Repeat(KvCompression compression, int promptLength) =>
+        !compression.IsOff && CompressionPolicies.Get(compression.Policy).Scorer.Repeats ? Full(Math.Min(RepeatPass.MaxRows, promptLength), compression.Format) + _heads : 0;
 
     private int PageTokens(KvFormat format) => shape.PageTokens(format);
 }

@@ -65,8 +65,9 @@ internal sealed partial class Scheduler
         while (_waiting.Count > 0 && _running.Count < _options.MaxSequences && UnreadTokens() < _options.StepTokens && !AnySwapped())
         {
             Session session = _waiting.Peek();
-            int fromStart = UsableStart(session);
-            HeldSequences.Match? match = _held.Find(session, Math.Max(_pageTokens, fromStart + 1), _windows);
+            bool readsAll = session.Plan.Observes && session.Scorer.ObservesAllRows && session.Start is not { IsCompressed: true };
+            int fromStart = readsAll ? 0 : UsableStart(session);
+            HeldSequences.Match? match = readsAll ? null : _held.Find(session, Math.Max(_pageTokens, fromStart + 1), _windows);
             PreparedState? start = match is null && fromStart > 0 ? session.Start : null;
             long whole = Needs.Prompt(session.Request);
             int given = start is not null ? GivenBy(start, session)
@@ -129,7 +130,7 @@ internal sealed partial class Scheduler
         long promised = 0;
         foreach (Session session in _running)
         {
-            if (session.IsReadingPrompt)
+            if (session.IsReadingPrompt || session.Repeat is not null)
                 promised += Math.Max(0, session.PromisedPages - (session.Cache?.PageCount ?? 0));
         }
 
@@ -153,7 +154,7 @@ internal sealed partial class Scheduler
         {
             if (session.IsActive && !session.UsesLongRotary && session.TokenCount > _shortRotaryTokens && session.CompressedStart is null)
                 session.ReadAgain();
-            if (session.IsActive && !session.IsReadingPrompt)
+            if (session.IsActive && session.Repeat is null && !session.IsReadingPrompt)
             {
                 // More than one only where the answer is read again; scores are made row by row, as they were.
                 int unread = session.HasScores ? 1 : Math.Clamp(session.TokenCount - session.Read, 1, Math.Max(1, rows));
@@ -165,6 +166,15 @@ internal sealed partial class Scheduler
         rows = Math.Max(rows, 1);
         foreach (Session session in _running)
         {
+            if (session.IsActive && session.Repeat is { } repeat)
+            {
+                int passRows = repeat.NextRows;
+                if (passRows <= windowRows)
+                    _pieces.Add(new Piece(session, 0, null, passRows));
+                windowRows -= passRows <= windowRows ? passRows : 0;
+                continue;
+            }
+
             if (!session.IsActive || !session.IsReadingPrompt || rows <= 0)
                 continue;
             int end = session.Plan.NextEnd(session.Read, rows, windowRows);
@@ -230,7 +240,7 @@ internal sealed partial class Scheduler
     {
         foreach (Session session in _running)
         {
-            if (!session.Request.Compression.UnderPressure || !session.HasScores || !session.IsActive || session.IsReadingPrompt || IsPlannedBefore(session, needy))
+            if (!session.Request.Compression.UnderPressure || !session.HasScores || !session.IsActive || session.IsReadingPrompt || session.Repeat is not null || IsPlannedBefore(session, needy))
                 continue;
             double ratio = 0.5 * session.Cache!.PageCount / Needs.Unwindowed(session.Read, session.Observed.Format);
             if (Compress(session, session.Observed with { RetainedRatio = ratio, RetainedKvs = null }, session.Read).PagesFreed == 0)

@@ -44,8 +44,15 @@ internal sealed partial class Scheduler
     {
         Session session = piece.Session;
         Observation observation = Observation.None;
-        if (piece.Stop is { } stop)
-            observation = session.Scorer.ObservePrompt(session.Observed, _options.PoolWidth) with { Rows = Math.Min(stop.WindowLength, piece.AllRows) };
+        if (piece.RepeatRows > 0 || (session.Scorer.ObservesAllRows && session.Plan.Observes))
+        {
+            observation = session.Scorer.ObserveRow(session.Observed) with { Rows = piece.AllRows };
+        }
+        else if (piece.Stop is { } stop)
+        {
+            observation = session.Scorer.ObservePrompt(session.Observed, _options.PoolWidth);
+            observation = observation with { Rows = Math.Min(observation.Rows, Math.Min(stop.WindowLength, piece.AllRows)) };
+        }
         else if (session.HasScores && session.Read >= session.History.WindowEnd)
             observation = session.Scorer.ObserveDecode(session.Observed) with { Rows = piece.Rows };
         return new SequenceSlice
@@ -59,6 +66,8 @@ internal sealed partial class Scheduler
             ObservedRows = observation.Mode == ObservationMode.None ? 0 : observation.Rows,
             PoolWidth = observation.PoolWidth,
             Squared = observation.Squared,
+            Largest = observation.Largest,
+            AveragePool = observation.AveragePool,
         };
     }
 
@@ -74,12 +83,16 @@ internal sealed partial class Scheduler
 
         for (int i = 0; i < piece.SuffixRows; i++, row++)
         {
-            _tokens[row] = session.Tokens[piece.Stop!.Value.WindowStart + i];
-            _batch.Positions[row] = piece.Stop.Value.WindowStart + i;
+            int source = session.Repeat is { } repeat ? repeat.Next + i : piece.Stop!.Value.WindowStart + i;
+            _tokens[row] = session.Tokens[source];
+            _batch.Positions[row] = session.Repeat is null ? source : RepeatPosition(session, piece.RepeatRows) + i;
         }
 
         return row;
     }
+
+    /// <summary>A pass stands behind what has been read, as if the model wrote it down again; at the end of the context it moves back.</summary>
+    private int RepeatPosition(Session session, int rows) => Math.Max(0, Math.Min(session.Read, ContextTokens - rows));
 
     /// <summary>Commits all pieces, then draws, then compresses: what one session does may take pages from another only when nobody is between two states.</summary>
     private void Finish()
@@ -100,7 +113,7 @@ internal sealed partial class Scheduler
             if (piece.Session is { Preparation: { } preparation, IsActive: true } reading)
             {
                 preparation.Report(reading);
-                if (!reading.IsReadingPrompt)
+                if (!reading.IsReadingPrompt && reading.Repeat is null)
                     CompletePreparation(reading);
             }
         }
@@ -148,10 +161,20 @@ internal sealed partial class Scheduler
         Session session = piece.Session;
         KvCompression compression = session.Request.Compression;
         int answered = session.Read - session.PromptLength;
-        if (piece.Stop is { } stop)
+        if (session.Repeat is { } repeat)
         {
-            session.History = ScoreHistory.OfWindow(stop.WindowStart, stop.WindowStart + stop.WindowLength);
-            Compress(session, compression, Math.Max(session.PromptLength, session.Read));
+            if (!repeat.Advance())
+                return;
+            session.Repeat = null;
+            session.RepeatedEnd = repeat.Stop.End;
+            CompressAt(session, repeat.Stop);
+        }
+        else if (piece.Stop is { } stop)
+        {
+            if (session.Scorer.Repeats)
+                session.Repeat = RepeatPass.Begin(session.Cache!, stop, session.RepeatedEnd);
+            else
+                CompressAt(session, stop);
         }
         else if (session.HasScores && compression.DecodeInterval > 0)
         {
@@ -160,8 +183,14 @@ internal sealed partial class Scheduler
                 Compress(session, compression, session.Read);
         }
 
-        if (answered == 0)
+        if (answered == 0 && session.Repeat is null)
             session.NoteAnswerStart();
+    }
+
+    private void CompressAt(Session session, CompressionStop stop)
+    {
+        session.History = ScoreHistory.OfWindow(stop.WindowStart, stop.WindowStart + stop.WindowLength);
+        Compress(session, session.Request.Compression, Math.Max(session.PromptLength, session.Read));
     }
 
     private CompressionReport Compress(Session session, KvCompression settings, int seen)

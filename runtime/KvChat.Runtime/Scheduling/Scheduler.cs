@@ -197,9 +197,10 @@ internal sealed partial class Scheduler : IDisposable
     /// <param name="Session">Whose rows.</param>
     /// <param name="Rows">Tokens read for good.</param>
     /// <param name="Stop">The compression stop that the piece reaches, or null.</param>
-    private readonly record struct Piece(Session Session, int Rows, CompressionStop? Stop)
+    /// <param name="RepeatRows">Rows of a pass that reads the prompt once more; nothing else is in the piece then.</param>
+    private readonly record struct Piece(Session Session, int Rows, CompressionStop? Stop, int RepeatRows = 0)
     {
-        public int SuffixRows => Stop is { IsSuffix: true } stop ? stop.WindowLength : 0;
+        public int SuffixRows => RepeatRows > 0 ? RepeatRows : Stop is { IsSuffix: true } stop ? stop.WindowLength : 0;
 
         public int AllRows => Rows + SuffixRows;
     }

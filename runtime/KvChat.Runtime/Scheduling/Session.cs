@@ -25,7 +25,7 @@ internal sealed class Session
         Constraint = request.Constraint?.Invoke(maxOutput);
         Sampler = new TokenSampler(request.Sampling, request.Prompt.Span);
         Plan = new ReadingPlan(request.Compression, request.Spans, PromptLength, 0);
-        Observed = request.Compression.IsOff ? request.Compression with { Policy = "kv-compress", RetainedRatio = 0.5 } : request.Compression;
+        Observed = request.Compression.IsOff ? request.Compression with { Policy = CompressionPolicies.Standard, RetainedRatio = 0.5 } : request.Compression;
         Scorer = CompressionPolicies.Get(Observed.Policy).Scorer;
     }
 
@@ -113,6 +113,12 @@ internal sealed class Session
 
     public bool HasScores => History.WindowEnd > History.WindowStart;
 
+    /// <summary>The pass over the prompt that is under way, or null.</summary>
+    public RepeatPass? Repeat { get; set; }
+
+    /// <summary>Prompt tokens that such passes have read.</summary>
+    public int RepeatedEnd { get; set; }
+
     /// <summary>Starts from KVs that are still held.</summary>
     public void TakeOver(SequenceCache cache, int tokens, bool isCompressed)
     {
@@ -143,6 +149,8 @@ internal sealed class Session
         IsCompressed = false;
         UsesLongRotary = true;
         History = default;
+        Repeat = null;
+        RepeatedEnd = 0;
         Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, 0);
     }
 

@@ -36,7 +36,7 @@ public static class QuestionsCommand
         var sessions = new Option<int>("--sessions") { DefaultValueFactory = _ => 16, Description = "sessions under way at once" };
         var json = new Option<FileInfo?>("--json") { Description = "where the rows go as JSON" };
         questions.AcceptExistingOnly();
-        policy.AcceptOnlyFromAmong("kv-compress", "off");
+        policy.AcceptOnlyFromAmong([.. CompressionPolicies.Names]);
         query.AcceptOnlyFromAmong("known", "unknown");
         schedule.AcceptOnlyFromAmong("after", "during");
         match.AcceptOnlyFromAmong("exact", "value");

@@ -113,7 +113,16 @@ public sealed class AttentionBitsTests
             int sequence = world.Add(KvFormat.F16);
             world.Step(new StepPart(sequence, 611));
             world.Step(new StepPart(sequence, 100) { Observation = ObservationMode.Window, ObservedRows = 70, PoolWidth = 7 });
-            return [.. Enumerable.Range(0, 3).Select(head => world.Scores(sequence, head))];
+            List<float[]> scores = [.. Enumerable.Range(0, 3).Select(head => world.Scores(sequence, head))];
+            foreach (int rows in (int[])[40, 1])
+            {
+                world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Accumulate, ObservedRows = rows, Largest = true });
+                scores.AddRange(Enumerable.Range(0, 3).Select(head => world.Scores(sequence, head)));
+                world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Window, ObservedRows = rows, PoolWidth = 5, Squared = false, Largest = rows == 1, AveragePool = true });
+                scores.AddRange(Enumerable.Range(0, 3).Select(head => world.Scores(sequence, head)));
+            }
+
+            return [.. scores];
         }
     }
 

@@ -123,6 +123,50 @@ public abstract class AttentionConformance
     }
 
     [Theory]
+    [InlineData(true, false, 1)]
+    [InlineData(true, true, 5)]
+    [InlineData(false, true, 5)]
+    public void Window_scores_can_be_the_largest_weights_and_be_pooled_by_the_mean(bool largest, bool average, int pool)
+    {
+        using IComputeBackend backend = Create();
+        using AttentionWorld world = new(backend, new LayerShape(4, 2, 64) { Sharpness = 3 });
+        int sequence = world.Add(KvFormat.F16);
+        world.Step(new StepPart(sequence, 500));
+        StepPart part = new(sequence, 90) { Observation = ObservationMode.Window, ObservedRows = 64, PoolWidth = pool, Squared = false, Largest = largest, AveragePool = average };
+        StepResult step = world.Step(part);
+        for (int head = 0; head < 2; head++)
+            AssertNear(new AttentionReference(world, sequence, head).WindowScores(step, 0, 90, part), world.Scores(sequence, head), 1e-4, 1e-7, $"scores of head {head}");
+    }
+
+    [Fact]
+    public void Accumulated_scores_rise_to_the_largest_weight()
+    {
+        using IComputeBackend backend = Create();
+        using AttentionWorld world = new(backend, new LayerShape(8, 2, 64) { Sharpness = 3 });
+        int sequence = world.Add(KvFormat.F16);
+        double[][] expected = [[], []];
+        foreach (int rows in (int[])[200, 1, 100, 1])
+        {
+            StepResult step = world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Accumulate, ObservedRows = rows, Largest = true });
+            for (int head = 0; head < 2; head++)
+            {
+                AttentionReference reference = new(world, sequence, head);
+                double[] most = expected[head] = [.. expected[head], .. new double[rows]];
+                for (int row = 0; row < rows; row++)
+                {
+                    foreach (double[] weights in reference.GroupWeights(step, 0, rows, row))
+                    {
+                        for (int j = 0; j < weights.Length; j++)
+                            most[j] = Math.Max(most[j], weights[j]);
+                    }
+                }
+
+                AssertNear(most, world.Scores(sequence, head), 1e-4, 1e-7, $"scores after {rows} rows, head {head}");
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void Accumulated_scores_grow_by_each_row(bool squared)

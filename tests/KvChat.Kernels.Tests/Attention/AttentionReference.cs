@@ -98,7 +98,7 @@ public sealed class AttentionReference
             for (int g = 0; g < sums.Length; g++)
             {
                 for (int j = 0; j < Length; j++)
-                    sums[g][j] += part.Squared ? weights[g][j] * weights[g][j] : weights[g][j];
+                    sums[g][j] = part.Largest ? Math.Max(sums[g][j], weights[g][j]) : sums[g][j] + (part.Squared ? weights[g][j] * weights[g][j] : weights[g][j]);
             }
         }
 
@@ -107,7 +107,8 @@ public sealed class AttentionReference
         for (int j = 0; j < Length; j++)
         {
             int from = Math.Max(0, j - reach), to = Math.Min(Length - 1, j + reach);
-            scores[j] = sums.Sum(s => s[from..(to + 1)].Max());
+            IEnumerable<double> pooled = sums.Select(s => part.AveragePool ? s[from..(to + 1)].Sum() / part.PoolWidth : s[from..(to + 1)].Max());
+            scores[j] = part.Largest ? pooled.Max() : pooled.Sum();
         }
 
         return scores;

@@ -194,6 +194,8 @@ public sealed unsafe class AttentionWorld : IDisposable
                 ObservedRows = part.ObservedRows,
                 PoolWidth = part.PoolWidth,
                 Squared = part.Squared,
+                Largest = part.Largest,
+                AveragePool = part.AveragePool,
             };
             for (int head = 0; head < Layer.KvHeads; head++)
             {
@@ -258,6 +260,10 @@ public sealed record StepPart(int Sequence, int Rows)
     public int PoolWidth { get; init; } = 1;
 
     public bool Squared { get; init; } = true;
+
+    public bool Largest { get; init; }
+
+    public bool AveragePool { get; init; }
 }
 
 /// <summary>Rows after they were appended (queries rotated), results, positions.</summary>

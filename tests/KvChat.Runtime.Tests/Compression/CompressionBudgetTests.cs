@@ -72,7 +72,7 @@ public sealed class CompressionBudgetTests
     {
         AttentionScorer scorer = new();
         KvCompression settings = new() { RetainedRatio = 0.5, ObservationWindow = 8, Squared = false };
-        Assert.Equal(new Observation(Kernels.ObservationMode.Window, 8, 15, false), scorer.ObservePrompt(settings, 15));
+        Assert.Equal(new Observation(Kernels.ObservationMode.Window, int.MaxValue, 15, false), scorer.ObservePrompt(settings, 15));
         Assert.Equal(7, scorer.ObservePrompt(settings with { PoolWidth = 7 }, 15).PoolWidth);
         Assert.Equal(Kernels.ObservationMode.Accumulate, scorer.ObserveDecode(settings).Mode);
         Assert.Equal(Observation.None, scorer.ObserveDecode(settings with { DecodeInterval = 0 }));

@@ -42,6 +42,40 @@ public sealed class EngineTests : IDisposable
     }
 
     [Fact]
+    public void Requests_of_all_policies_in_one_batch_equal_each_alone()
+    {
+        GenerationRequest[] requests = [.. CompressionPolicies.Names.SelectMany((name, i) => Enum.GetValues<CompressionSchedule>().Select(schedule => Request(i, 150 + (11 * i), 24, new KvCompression
+        {
+            Policy = name, RetainedRatio = 0.4, DecodeInterval = 8, ProtectedTokens = 8, ObservationWindow = 8, Schedule = schedule, ChunkTokens = 64,
+        }) with { Spans = [new PromptSpan(PromptSpanKind.Question, 140 + (11 * i), 10, KvRetention.Compressible)] }))];
+        List<int[]> alone = [.. requests.Select(r => Run(new EngineOptions { CacheBytes = 4_000_000 }, r).Single())];
+        foreach (int step in (int[])[32, 512])
+            Assert.Equal(alone, Run(new EngineOptions { CacheBytes = 16_000_000, StepTokens = step }, requests));
+        Assert.Equal(alone, Run(new EngineOptions { CacheBytes = 500_000, StepTokens = 64 }, requests));
+    }
+
+    [Fact]
+    public void A_repeat_pass_leaves_nothing_but_scores()
+    {
+        GenerationRequest full = Request(4, 300, 20, KvCompression.Off);
+        GenerationRequest zip = full with { Compression = new KvCompression { Policy = "kvzip", RetainedKvs = 4096 } };
+        Assert.Equal(Run(new EngineOptions { CacheBytes = 4_000_000 }, full).Single(), Run(new EngineOptions { CacheBytes = 4_000_000 }, zip).Single());
+    }
+
+    [Fact]
+    public void A_cancelled_repeat_pass_gives_its_pages_back()
+    {
+        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 4_000_000, HoldFinishedSequences = false, StepTokens = 512 });
+        Session session = scheduler.Add(Request(4, 400, 20, new KvCompression { Policy = "kvzip", RetainedRatio = 0.25 }));
+        scheduler.Step();
+        Assert.NotNull(session.Repeat);
+        session.Handle.Cancel();
+        scheduler.Step();
+        scheduler.Audit();
+        Assert.Equal(scheduler.TotalPages, scheduler.Statistics(faulted: false).FreePages);
+    }
+
+    [Fact]
     public void Threads_do_not_change_a_token()
     {
         GenerationRequest request = Request(3, 300, 40, Policy("while"));
@@ -212,6 +246,7 @@ public sealed class EngineTests : IDisposable
         Session[] sessions = [.. requests.Select(scheduler.Add)];
         scheduler.RunAll();
         statistics = scheduler.Statistics(faulted: false);
+        scheduler.Audit();
         Assert.Equal(statistics.TotalPages, statistics.FreePages);
         return [.. sessions.Select(s => s.Answer())];
     }

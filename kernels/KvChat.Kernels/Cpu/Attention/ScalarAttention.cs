@@ -67,22 +67,27 @@ internal static unsafe class ScalarAttention
                 for (int member = 0; member < job->Group; member++)
                     ObserveSegment(job, item, scratch, place, row, from, to, member);
                 if (item->Sums == null)
-                    AddScores(job, place, scratch->GroupSums, from, to);
+                    AddScores(job, place, scratch->GroupSums, from, to, job->Sequences[item->Sequence].Largest);
             }
         }
     }
 
-    /// <summary>Adds a row's sums over its group to the scores of the KVs from..to-1 of a segment.</summary>
-    public static void AddScores(AttentionJob* job, in SegmentPlace place, float* sums, int from, int to)
+    /// <summary>Adds a row's sums over its group to the scores of the KVs from..to-1 of a segment, or raises the scores to them.</summary>
+    public static void AddScores(AttentionJob* job, in SegmentPlace place, float* sums, int from, int to, bool largest)
     {
         int slots = place.Layout->Slots;
         for (int kv = from; kv < to;)
         {
             float* scores = (float*)(job->Pages.Page(place.Page(kv / slots)) + place.Layout->Scores);
             for (int slot = kv % slots; slot < slots && kv < to; slot++, kv++)
-                scores[slot] += sums[kv];
+                scores[slot] = !largest ? scores[slot] + sums[kv] : sums[kv] > scores[slot] ? sums[kv] : scores[slot];
         }
     }
+
+    /// <summary>A sum with one more attention weight or its square, or the larger of the two.</summary>
+    public static float Reduce(float attention, float sum, bool squared, bool largest) => largest
+        ? (attention > sum ? attention : sum)
+        : squared ? MathF.FusedMultiplyAdd(attention, attention, sum) : sum + attention;
 
     /// <summary>Result of a row and query head.</summary>
     public static void Finish(AttentionJob* job, AttentionItem* item, float* record, int row, int member)
@@ -129,12 +134,12 @@ internal static unsafe class ScalarAttention
         float* record = scratch->TileRecords;
         Probabilities(job, item, scratch, place, row, member, from, to, record);
         float weight = SoftmaxRecord.SegmentWeight(record[0], job->StatisticsOf(item, row) + (2 * member));
-        bool squared = job->Sequences[item->Sequence].Squared;
+        bool squared = job->Sequences[item->Sequence].Squared, largest = job->Sequences[item->Sequence].Largest;
         float* sums = item->Sums == null ? scratch->GroupSums : item->Sums + ((long)member * item->SumStride) + place.Sums;
         for (int kv = from; kv < to; kv++)
         {
             float attention = scratch->Logits[kv] * weight;
-            sums[kv] = squared ? MathF.FusedMultiplyAdd(attention, attention, sums[kv]) : sums[kv] + attention;
+            sums[kv] = Reduce(attention, sums[kv], squared, largest);
         }
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace KvChat.Kernels.Cpu.Attention;
 
-/// <summary>Scores of an observation window: the largest of neighbouring sums per query head, summed over the group.</summary>
+/// <summary>Scores of an observation window: the largest, or the mean, of neighbouring sums per query head, then the sum or the largest over the group.</summary>
 internal static unsafe class ScorePool<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
@@ -22,9 +22,10 @@ internal static unsafe class ScorePool<TSimd, TVector>
     private static void Pool(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in HeadView end, PageLayout* layout, int total, float* sums)
     {
         int slots = layout->Slots, reach = job->Sequences[item->Sequence].PoolWidth / 2;
+        bool average = job->Sequences[item->Sequence].AveragePool, largest = job->Sequences[item->Sequence].Largest;
         for (int start = 0; start < total; start += AttentionSizes.Segment)
         {
-            Chunk(sums + start, item->SumStride, job->Group, reach, scratch->GroupSums);
+            Chunk(sums + start, item->SumStride, job->Group, reach, average, largest, scratch->GroupSums);
             int stop = Math.Min(total, start + AttentionSizes.Segment);
             for (int kv = start; kv < stop;)
             {
@@ -37,18 +38,21 @@ internal static unsafe class ScorePool<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Chunk(float* sums, int stride, int group, int reach, float* scores)
+    private static void Chunk(float* sums, int stride, int group, int reach, bool average, bool groupLargest, float* scores)
     {
+        TVector part = TSimd.Create(1f / ((2 * reach) + 1));
         for (int i = 0; i < AttentionSizes.Segment; i += TSimd.Count)
         {
             TVector score = TSimd.Zero;
             for (int member = 0; member < group; member++)
             {
                 float* row = sums + ((long)member * stride) + i;
-                TVector largest = TSimd.Zero;
+                TVector pooled = TSimd.Zero;
                 for (int offset = -reach; offset <= reach; offset++)
-                    largest = TSimd.Greater(TSimd.Load(row + offset), largest);
-                score = TSimd.Add(score, largest);
+                    pooled = average ? TSimd.Add(TSimd.Load(row + offset), pooled) : TSimd.Greater(TSimd.Load(row + offset), pooled);
+                if (average)
+                    pooled = TSimd.Multiply(pooled, part);
+                score = groupLargest ? TSimd.Greater(pooled, score) : TSimd.Add(score, pooled);
             }
 
             TSimd.Store(scores + i, score);

@@ -276,7 +276,7 @@ internal static unsafe class VectorAttention<TSimd, TVector>
 
     private static void ObserveTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int first, int count)
     {
-        bool squared = job->Sequences[item->Sequence].Squared, any = TileLogits(job, item, scratch, place, first, count, out _, out _);
+        bool squared = job->Sequences[item->Sequence].Squared, largest = job->Sequences[item->Sequence].Largest, any = TileLogits(job, item, scratch, place, first, count, out _, out _);
         for (int i = 0; i < count; i++)
         {
             int row = item->FirstRow + ((first + i) / job->Group), member = (first + i) % job->Group;
@@ -286,32 +286,31 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             {
                 float weight = SoftmaxRecord.SegmentWeight(scratch->TileRecords[i * job->RecordSize], job->StatisticsOf(item, row) + (2 * member));
                 if (item->Sums == null)
-                    AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, 1, weight, squared, scratch->GroupSums);
+                    AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, 1, weight, squared, largest, scratch->GroupSums);
                 else
-                    AddToWindow(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, place.Layout->SegmentKvs, weight, squared, item->Sums + ((long)member * item->SumStride) + place.Sums);
+                    AddToWindow(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, place.Layout->SegmentKvs, weight, squared, largest, item->Sums + ((long)member * item->SumStride) + place.Sums);
             }
 
             if (member == job->Group - 1 && item->Sums == null && Range(item, scratch, place, row, out int from, out int to))
-                ScalarAttention.AddScores(job, place, scratch->GroupSums, from, to);
+                ScalarAttention.AddScores(job, place, scratch->GroupSums, from, to, largest);
         }
     }
 
     // A segment that is no whole number of groups ends inside a group; its rest is the next segment's, which another worker may be adding to.
-    private static void AddToWindow(float* p, int low, int high, int segmentKvs, float weight, bool squared, float* sums)
+    private static void AddToWindow(float* p, int low, int high, int segmentKvs, float weight, bool squared, bool largest, float* sums)
     {
         int whole = segmentKvs & ~15;
         if (low < Math.Min(high, whole))
-            AddSquares(p, low, Math.Min(high, whole), 1, weight, squared, sums);
+            AddSquares(p, low, Math.Min(high, whole), 1, weight, squared, largest, sums);
         for (int kv = Math.Max(low, whole); kv < high; kv++)
         {
-            float attention = p[kv] * weight;
-            sums[kv] = squared ? MathF.FusedMultiplyAdd(attention, attention, sums[kv]) : sums[kv] + attention;
+            sums[kv] = ScalarAttention.Reduce(p[kv] * weight, sums[kv], squared, largest);
         }
     }
 
-    /// <summary>Adds attention weights or their squares to the sums of the KVs low..high-1; <paramref name="factor"/> undoes that of the values.</summary>
+    /// <summary>Adds attention weights or their squares to the sums of the KVs low..high-1, or takes the larger of both; <paramref name="factor"/> undoes that of the values.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddSquares(float* p, int low, int high, float factor, float weight, bool squared, float* sums)
+    public static void AddSquares(float* p, int low, int high, float factor, float weight, bool squared, bool largest, float* sums)
     {
         TVector f = TSimd.Create(factor), w = TSimd.Create(weight);
 
@@ -319,7 +318,7 @@ internal static unsafe class VectorAttention<TSimd, TVector>
         for (int i = low & ~15; i < high; i += TSimd.Count)
         {
             TVector attention = TSimd.Multiply(TSimd.Multiply(TSimd.Load(p + i), f), w), sum = TSimd.Load(sums + i);
-            TSimd.Store(sums + i, squared ? TSimd.Fma(attention, attention, sum) : TSimd.Add(sum, attention));
+            TSimd.Store(sums + i, largest ? TSimd.Greater(attention, sum) : squared ? TSimd.Fma(attention, attention, sum) : TSimd.Add(sum, attention));
         }
     }
 }

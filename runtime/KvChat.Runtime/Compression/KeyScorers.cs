@@ -1,0 +1,158 @@
+using System.Buffers;
+using KvChat.Runtime.Cache;
+
+namespace KvChat.Runtime.Compression;
+
+/// <summary>Scores that need no attention: keys or positions alone. They say nothing about a question.</summary>
+public abstract class KeyScorer : IKvScorer
+{
+    /// <inheritdoc/>
+    public abstract string Name { get; }
+
+    /// <inheritdoc/>
+    public bool SumsOverQueries => false;
+
+    /// <inheritdoc/>
+    public bool IsQueryAgnostic => true;
+
+    /// <inheritdoc/>
+    public Observation ObservePrompt(KvCompression settings, int modelPoolWidth) => Observation.None;
+
+    /// <inheritdoc/>
+    public Observation ObserveDecode(KvCompression settings) => Observation.None;
+
+    /// <inheritdoc/>
+    public abstract void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores);
+
+    /// <summary>Reads a head's keys as fp32, <c>[length, headDim]</c>, those of the right end first, into an array of the shared pool that the caller gives back.</summary>
+    private protected static float[] ReadKeys(SequenceCache cache, int layer, int kvHead, int length)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        int numbers = checked(length * cache.Pool.Arena.Shape.HeadDim);
+        float[] keys = ArrayPool<float>.Shared.Rent(Math.Max(1, numbers));
+        HeadTable table = cache.Table(layer, kvHead);
+        int low = table.LowLength * cache.Pool.Arena.Shape.HeadDim;
+        if (low > 0)
+            cache.Pool.Arena.ReadKeys(table.View.LowEnd, cache.LowFormat!.Value, keys.AsSpan(0, low));
+        cache.Pool.Arena.ReadKeys(table.View, cache.Format, keys.AsSpan(low, numbers - low));
+        return keys;
+    }
+
+    /// <summary>Reads a head's positions into an array of the shared pool that the caller gives back.</summary>
+    private protected static int[] ReadPositions(SequenceCache cache, int layer, int kvHead, int length)
+    {
+        int[] positions = ArrayPool<int>.Shared.Rent(Math.Max(1, length));
+        cache.ReadPositions(layer, kvHead, positions.AsSpan(0, length));
+        return positions;
+    }
+
+    /// <summary>Length of a vector; summed in fp64, as keys may be large.</summary>
+    private protected static double Norm(ReadOnlySpan<float> vector)
+    {
+        double sum = 0;
+        foreach (float number in vector)
+            sum += (double)number * number;
+        return Math.Sqrt(sum);
+    }
+}
+
+/// <summary>Short keys matter more (arXiv 2406.11430): the score is minus the key's length.</summary>
+public sealed class KeyNormScorer : KeyScorer
+{
+    /// <inheritdoc/>
+    public override string Name => "knorm";
+
+    /// <inheritdoc/>
+    public override void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    {
+        float[] keys = ReadKeys(cache, layer, kvHead, scores.Length);
+        int dim = cache.Pool.Arena.Shape.HeadDim;
+        for (int i = 0; i < scores.Length; i++)
+            scores[i] = (float)-Norm(keys.AsSpan(i * dim, dim));
+        ArrayPool<float>.Shared.Return(keys);
+    }
+}
+
+/// <summary>Keys that differ from the others matter more (KeyDiff, arXiv 2504.15364): minus the cosine between a key and the mean of the normalised keys.</summary>
+public sealed class KeyDiffScorer : KeyScorer
+{
+    /// <inheritdoc/>
+    public override string Name => "keydiff";
+
+    /// <inheritdoc/>
+    public override void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    {
+        float[] keys = ReadKeys(cache, layer, kvHead, scores.Length);
+        int dim = cache.Pool.Arena.Shape.HeadDim;
+        double[] mean = ArrayPool<double>.Shared.Rent(dim);
+        mean.AsSpan(0, dim).Clear();
+        for (int i = 0; i < scores.Length; i++)
+        {
+            ReadOnlySpan<float> key = keys.AsSpan(i * dim, dim);
+            double norm = Norm(key), factor = norm > 0 ? 1 / norm : 0;
+            scores[i] = (float)factor;
+            for (int d = 0; d < dim; d++)
+                mean[d] += key[d] * factor;
+        }
+
+        // A cosine needs the mean's own length too: it differs between heads, which allocators may compare.
+        double length = 0;
+        for (int d = 0; d < dim; d++)
+            length += mean[d] * mean[d];
+        length = length > 0 ? 1 / Math.Sqrt(length) : 0;
+        for (int i = 0; i < scores.Length; i++)
+        {
+            double dot = 0;
+            for (int d = 0; d < dim; d++)
+                dot += mean[d] * keys[(i * dim) + d];
+            scores[i] = (float)(-dot * length * scores[i]);
+        }
+
+        ArrayPool<float>.Shared.Return(keys);
+        ArrayPool<double>.Shared.Return(mean);
+    }
+}
+
+/// <summary>New KVs matter more than old ones; with sinks this is StreamingLLM (arXiv 2309.17453).</summary>
+public sealed class RecencyScorer : KeyScorer
+{
+    /// <inheritdoc/>
+    public override string Name => "streaming";
+
+    /// <inheritdoc/>
+    public override void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        int[] positions = ReadPositions(cache, layer, kvHead, scores.Length);
+        for (int i = 0; i < scores.Length; i++)
+            scores[i] = positions[i];
+        ArrayPool<int>.Shared.Return(positions);
+    }
+}
+
+/// <summary>Noise from a seed, the same for the same layer, head and position: the control that every other scorer has to beat.</summary>
+/// <param name="seed">Seed.</param>
+public sealed class RandomScorer(int seed = 1) : KeyScorer
+{
+    /// <inheritdoc/>
+    public override string Name => "random";
+
+    /// <inheritdoc/>
+    public override void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        int[] positions = ReadPositions(cache, layer, kvHead, scores.Length);
+        for (int i = 0; i < scores.Length; i++)
+            scores[i] = Noise(((ulong)(uint)seed << 32) + (uint)positions[i], ((ulong)(uint)layer << 16) + (uint)kvHead);
+        ArrayPool<int>.Shared.Return(positions);
+    }
+
+    // SplitMix64's finisher; the top 24 bits are exact in fp32.
+    private static float Noise(ulong value, ulong stream)
+    {
+        ulong z = value + (stream * 0x9E3779B97F4A7C15) + 0x9E3779B97F4A7C15;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        return ((z ^ (z >> 31)) >> 40) / (float)(1 << 24);
+    }
+}
