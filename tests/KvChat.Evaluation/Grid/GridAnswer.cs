@@ -13,23 +13,41 @@ namespace KvChat.Evaluation.Grid;
 /// <param name="PeakBytes">Most bytes of pages at any time.</param>
 /// <param name="Seconds">From asking to the end of the answer, other questions running beside it.</param>
 /// <param name="Answer">What was said.</param>
-public sealed record GridAnswer(string Set, string Document, int Question, string Cell, double Score, long Bytes, long PeakBytes, double Seconds, string Answer)
+/// <param name="Kept">Share of KVs kept at the end.</param>
+/// <param name="CompressionSeconds">Choosing and moving KVs, the document's own part of it included.</param>
+public sealed record GridAnswer(
+    string Set, string Document, int Question, string Cell, double Score, long Bytes, long PeakBytes, double Seconds, string Answer, double Kept = 1, double CompressionSeconds = 0)
 {
     [JsonIgnore]
     public (string, string, int, string) Key => (Set, Document, Question, Cell);
 }
 
-/// <summary>How like the full cache a cell continues a running text.</summary>
+/// <summary>How like the full cache a cell continues a passage of running text.</summary>
 /// <param name="Set">Name of the text.</param>
 /// <param name="Cell">Key of the cell.</param>
 /// <param name="Divergence">Mean KL divergence of the next-token distribution from the full cache's, in nats.</param>
 /// <param name="SameTop">Share of positions whose most likely token is the full cache's.</param>
 /// <param name="Tokens">Positions compared.</param>
 /// <param name="Bytes">Bytes of pages when the continuation began.</param>
-public sealed record TextLikeness(string Set, string Cell, double Divergence, double SameTop, int Tokens, long Bytes)
+/// <param name="Passage">Number of the passage; they are spread over the text.</param>
+public sealed record TextLikeness(string Set, string Cell, double Divergence, double SameTop, int Tokens, long Bytes, int Passage = 0)
 {
     [JsonIgnore]
-    public (string, string) Key => (Set, Cell);
+    public (string, string, int) Key => (Set, Cell, Passage);
+
+    /// <summary>All passages as one; null where there is none.</summary>
+    public static TextLikeness? Mean(IEnumerable<TextLikeness> passages)
+    {
+        TextLikeness[] all = [.. passages];
+        int tokens = all.Sum(l => l.Tokens);
+        return tokens == 0 ? null : all[0] with
+        {
+            Divergence = all.Sum(l => l.Divergence * l.Tokens) / tokens,
+            SameTop = all.Sum(l => l.SameTop * l.Tokens) / tokens,
+            Tokens = tokens,
+            Bytes = (long)all.Average(l => (double)l.Bytes),
+        };
+    }
 }
 
 /// <summary>Lines of JSON that are added to a file as they are made and read back when a run goes on.</summary>

@@ -12,7 +12,7 @@ internal static class GridReport
         File.WriteAllText(Path.Combine(folder, "grid.md"), Markdown(rows));
         foreach (var group in rows.GroupBy(r => (r.Set, r.Cell.Query)))
         {
-            string name = $"{group.Key.Set}-{group.Key.Query.ToString().ToLowerInvariant()}";
+            string name = $"{group.Key.Set}-{group.First().Cell.QueryName}";
             File.WriteAllText(Path.Combine(folder, $"{name}.svg"), QualityPlot.Draw(name, [.. group]));
         }
     }
@@ -32,15 +32,15 @@ internal static class GridReport
         foreach (var group in rows.GroupBy(r => (r.Set, r.Cell.Query)))
         {
             double[] shares = [.. group.Select(r => r.Cell.Retained).Distinct().OrderDescending()];
-            GridRow? full = group.FirstOrDefault(r => r.Cell == GridRow.Full(r.Cell));
+            GridRow? full = group.FirstOrDefault(r => r.Cell == r.Cell.Reference());
             text.Append(CultureInfo.InvariantCulture, $"### {group.Key.Set}, question {group.Key.Query.ToString().ToLowerInvariant()}\n\n");
             if (full is not null)
                 text.Append(CultureInfo.InvariantCulture, $"Full cache: {full.Score:P1} of {full.Asked} questions, {full.Bytes / 1e6:0.00} MB a session.\n\n");
-            text.Append("| policy | format |").AppendJoin("", shares.Select(s => string.Create(CultureInfo.InvariantCulture, $" {1 / s:0.##}x |"))).Append('\n');
-            text.Append("| --- | --- |").Insert(text.Length, " ---: |", shares.Length).Append('\n');
-            foreach (var line in group.GroupBy(r => (r.Cell.Policy, r.Cell.Format)))
+            text.Append("| policy | allocator | format |").AppendJoin("", shares.Select(s => string.Create(CultureInfo.InvariantCulture, $" {1 / s:0.##}x |"))).Append('\n');
+            text.Append("| --- | --- | --- |").Insert(text.Length, " ---: |", shares.Length).Append('\n');
+            foreach (var line in group.GroupBy(r => (r.Cell.Policy, r.Cell.AllocatorName, r.Cell.FormatName)))
             {
-                text.Append(CultureInfo.InvariantCulture, $"| {line.Key.Policy} | {line.Key.Format} |");
+                text.Append(CultureInfo.InvariantCulture, $"| {line.Key.Policy} | {line.Key.AllocatorName} | {line.Key.FormatName} |");
                 foreach (double share in shares)
                     text.Append(CultureInfo.InvariantCulture, $" {(line.FirstOrDefault(r => r.Cell.Retained == share)?.OfFull is { } kept ? $"{kept * 100:0.#}" : "")} |");
                 text.Append('\n');
@@ -52,11 +52,11 @@ internal static class GridReport
         foreach (var group in rows.Where(r => r.Likeness is not null).GroupBy(r => (r.Likeness!.Set, r.Cell.Query)))
         {
             text.Append(CultureInfo.InvariantCulture, $"### Running text {group.Key.Set}, {group.Key.Query.ToString().ToLowerInvariant()}: likeness to the full cache\n\n");
-            text.Append("| policy | format | share | KL divergence | same top token | bytes |\n| --- | --- | ---: | ---: | ---: | ---: |\n");
+            text.Append("| policy | allocator | format | share | KL divergence | same top token | tokens | bytes |\n| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
             foreach (GridRow row in group.DistinctBy(r => r.Cell))
             {
                 TextLikeness like = row.Likeness!;
-                text.Append(CultureInfo.InvariantCulture, $"| {row.Cell.Policy} | {row.Cell.Format} | {row.Cell.Retained:0.####} | {like.Divergence:0.0000} | {like.SameTop:P1} | {like.Bytes} |\n");
+                text.Append(CultureInfo.InvariantCulture, $"| {row.Cell.Policy} | {row.Cell.AllocatorName} | {row.Cell.FormatName} | {row.Cell.Retained:0.####} | {like.Divergence:0.0000} | {like.SameTop:P1} | {like.Tokens} | {like.Bytes} |\n");
             }
 
             text.Append('\n');

@@ -1,6 +1,3 @@
-using KvChat.Kernels;
-using KvChat.Runtime.Compression;
-
 namespace KvChat.Evaluation.Grid;
 
 /// <summary>What a run of <c>grid</c> measures.</summary>
@@ -23,15 +20,8 @@ public sealed record GridSettings
     /// <summary>Folder of LongBench's or RULER's data.</summary>
     public string? Data { get; init; }
 
-    public IReadOnlyList<string> Policies { get; init; } = [];
-
-    public IReadOnlyList<double> Retained { get; init; } = [];
-
-    public IReadOnlyList<KvFormat> Formats { get; init; } = [KvFormat.F16];
-
-    public IReadOnlyList<CompressionQuery> Queries { get; init; } = [CompressionQuery.Known];
-
-    public CompressionSchedule Schedule { get; init; }
+    /// <summary>Policies, allocators, shares, formats, queries and schedule.</summary>
+    public GridAxes Axes { get; init; } = new();
 
     /// <summary>Most questions of a set.</summary>
     public int Limit { get; init; } = 40;
@@ -53,5 +43,5 @@ public sealed record GridSettings
 
     public int Threads { get; init; }
 
-    public IReadOnlyList<GridCell> Cells => GridCell.Product(Policies, Retained, Formats, Queries, Schedule);
+    public IReadOnlyList<GridCell> Cells => GridCell.Product(Axes);
 }

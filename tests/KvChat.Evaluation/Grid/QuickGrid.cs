@@ -1,5 +1,4 @@
 using KvChat.Evaluation.Tasks;
-using KvChat.Runtime.Compression;
 
 namespace KvChat.Evaluation.Grid;
 
@@ -22,11 +21,7 @@ internal static class QuickGrid
         Data = null,
         Generate = [TaskNames.LongDoc, TaskNames.Prose],
         Lengths = [1000, 2000],
-        Policies = ["kv-compress"],
-        Retained = [0.25, 0.125],
-        Formats = [Kernels.KvFormat.F16],
-        Queries = [CompressionQuery.Known],
-        Schedule = CompressionSchedule.AfterPrompt,
+        Axes = new GridAxes { Policies = ["kv-compress"], Retained = [0.25, 0.125] },
         Limit = 20,
         Seed = 1,
         MatchValue = false,

@@ -27,12 +27,12 @@ internal sealed class TextRunner(InferenceEngine engine, LoadedModel model)
         int[] ids = model.Tokenizer.WithBos(model.Tokenizer.Encode(text, allowSpecial: false)).Ids;
         if (ids.Length < tokens + Followed)
             throw new FormatException($"The running text {name} has {ids.Length} tokens; {tokens} and {Followed} behind them are needed.");
-        GridCell[] missing = [.. cells.Where(c => !file.Has((name, c.Key)))];
+        GridCell[] missing = [.. cells.Where(c => !file.Has((name, c.Key, 0)))];
         if (missing.Length == 0)
             return;
         var progress = new ProgressLine(name, missing.Length);
         var reference = new TextFollower(ids.AsMemory(tokens, Followed), reference: null);
-        await FollowAsync(reference, GridRow.Full(cells[0]), ids.AsMemory(0, tokens), cancellationToken).ConfigureAwait(false);
+        await FollowAsync(reference, cells[0].Reference(), ids.AsMemory(0, tokens), cancellationToken).ConfigureAwait(false);
         foreach (GridCell cell in missing)
         {
             var follower = new TextFollower(ids.AsMemory(tokens, Followed), reference);

@@ -1,3 +1,5 @@
+using KvChat.Evaluation.Grid;
+
 namespace KvChat.Evaluation.Questions;
 
 /// <summary>One question as it was answered.</summary>
@@ -13,8 +15,10 @@ public sealed record QuestionOutcome(int Session, int Turn, bool Right, long Pea
 /// <summary>A row of the report: one setting and one turn.</summary>
 public sealed record QuestionRow(
     string Policy,
+    string Allocator,
     double Retained,
     string Format,
+    string? LowFormat,
     string Query,
     string Schedule,
     int Turn,
@@ -26,27 +30,27 @@ public sealed record QuestionRow(
     double Seconds)
 {
     /// <summary>Sums up the outcomes of one setting, a row for every turn.</summary>
-    /// <param name="settings">What was asked for.</param>
-    /// <param name="retained">Share of this setting.</param>
+    /// <param name="cell">The setting.</param>
     /// <param name="outcomes">All its answers.</param>
-    /// <param name="full">The answers of the full cache to the same questions.</param>
+    /// <param name="full">The answers of the full cache in F16 to the same questions.</param>
     /// <param name="seconds">Seconds that the whole setting took; each turn gets its part by the time of its answers.</param>
-    public static IEnumerable<QuestionRow> Of(
-        QuestionSettings settings, double retained, IReadOnlyList<QuestionOutcome> outcomes, IReadOnlyList<QuestionOutcome> full, double seconds)
+    public static IEnumerable<QuestionRow> Of(GridCell cell, IReadOnlyList<QuestionOutcome> outcomes, IReadOnlyList<QuestionOutcome> full, double seconds)
     {
+        ArgumentNullException.ThrowIfNull(cell);
         HashSet<(int, int)> rightInFull = [.. full.Where(o => o.Right).Select(o => (o.Session, o.Turn))];
         double busy = outcomes.Sum(o => o.Seconds);
         foreach (IGrouping<int, QuestionOutcome> turn in outcomes.GroupBy(o => o.Turn).OrderBy(g => g.Key))
         {
             int known = turn.Count(o => rightInFull.Contains((o.Session, o.Turn)));
             int kept = turn.Count(o => o.Right && rightInFull.Contains((o.Session, o.Turn)));
-            bool off = settings.Compression(retained).IsOff;
             yield return new QuestionRow(
-                off ? "off" : settings.Policy,
-                off ? 1 : retained,
-                settings.Format.ToString().ToUpperInvariant(),
-                settings.Query.ToString().ToLowerInvariant(),
-                settings.Schedule == Runtime.Compression.CompressionSchedule.AfterPrompt ? "after" : "during",
+                cell.Policy,
+                cell.AllocatorName,
+                cell.Retained,
+                cell.Format.ToString(),
+                cell.LowFormat?.ToString(),
+                cell.QueryName,
+                cell.ScheduleName,
                 turn.Key,
                 turn.Count(),
                 turn.Count(o => o.Right),

@@ -1,4 +1,4 @@
-using KvChat.Kernels;
+using KvChat.Evaluation.Grid;
 using KvChat.Kernels.Cpu;
 using KvChat.Runtime.Compression;
 
@@ -21,14 +21,8 @@ public sealed record QuestionSettings
 
     public required string Questions { get; init; }
 
-    public required string Policy { get; init; }
-
-    /// <summary>Retained shares to be measured, in this order; 1 is the full cache.</summary>
-    public required IReadOnlyList<double> Retained { get; init; }
-
-    public CompressionQuery Query { get; init; }
-
-    public CompressionSchedule Schedule { get; init; }
+    /// <summary>Policies, allocators, shares and formats; a share of 1 is the full cache of each format.</summary>
+    public required GridAxes Axes { get; init; }
 
     public AnswerMatch Match { get; init; }
 
@@ -37,12 +31,7 @@ public sealed record QuestionSettings
     /// <summary>Questions of a session.</summary>
     public int Turns { get; init; } = 1;
 
-    public KvFormat Format { get; init; }
-
-    /// <summary>Format of KVs that matter less, or null.</summary>
-    public KvFormat? LowFormat { get; init; }
-
-    /// <summary>Share of the budget for KVs in <see cref="Format"/> where there is a low format.</summary>
+    /// <summary>Share of the budget for KVs in the format where there is a low one.</summary>
     public double? HighShare { get; init; }
 
     public int? PoolWidth { get; init; }
@@ -61,24 +50,21 @@ public sealed record QuestionSettings
     /// <summary>Sessions that are under way at once.</summary>
     public int Sessions { get; init; }
 
-    /// <summary>The compression of one retained share.</summary>
-    public KvCompression Compression(double retained)
+    /// <summary>The cells whose rows are reported: the full cache where a share of 1 is asked for, then every policy.</summary>
+    public IReadOnlyList<GridCell> Cells => [.. GridCell.Product(Axes).Where(c => !c.IsFull || (Axes.Formats.Contains(c.Format) && (Axes.Retained.Contains(1) || Axes.Policies.All(p => p == CompressionPolicies.Off))))];
+
+    /// <summary>The compression of a cell.</summary>
+    /// <exception cref="ArgumentException">The runtime lacks the allocator.</exception>
+    public KvCompression Compression(GridCell cell)
     {
-        if (Policy == "off" || retained >= 1)
-            return KvCompression.Off with { Format = Format };
-        var defaults = new KvCompression();
-        return new KvCompression
+        ArgumentNullException.ThrowIfNull(cell);
+        KvCompression settings = cell.Compression();
+        return cell.IsFull ? settings : settings with
         {
-            Policy = Policy,
-            RetainedRatio = retained,
-            Query = Query,
-            Schedule = Schedule,
-            Format = Format,
-            LowFormat = LowFormat,
-            HighShare = HighShare ?? defaults.HighShare,
-            PoolWidth = PoolWidth,
-            ObservationWindow = Window ?? defaults.ObservationWindow,
-            ChunkTokens = Chunk ?? defaults.ChunkTokens,
+            HighShare = HighShare ?? settings.HighShare,
+            PoolWidth = PoolWidth ?? settings.PoolWidth,
+            ObservationWindow = Window ?? settings.ObservationWindow,
+            ChunkTokens = Chunk ?? settings.ChunkTokens,
         };
     }
 }

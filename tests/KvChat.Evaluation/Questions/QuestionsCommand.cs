@@ -1,10 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json;
-using KvChat.Kernels;
+using KvChat.Evaluation.Grid;
 using KvChat.Kernels.Cpu;
-using KvChat.Runtime.Compression;
 
 namespace KvChat.Evaluation.Questions;
 
@@ -17,15 +15,10 @@ public static class QuestionsCommand
     {
         var model = new Option<string>("--model") { Required = true, Description = "GGUF file, or 'embedded'" };
         var questions = new Option<FileInfo>("--questions") { Required = true, Description = "JSON lines: id, document, qa with question, answer, value" };
-        var policy = new Option<string>("--policy") { DefaultValueFactory = _ => "kv-compress", Description = "compression" };
-        var retained = new Option<double[]>("--retained") { CustomParser = OptionValues.Shares, DefaultValueFactory = _ => [1, 0.5, 0.25, 0.125], Description = "shares of KVs kept, with commas between; 1 is the full cache" };
-        var query = new Option<string>("--query") { DefaultValueFactory = _ => "known", Description = "whether the question chooses what is kept" };
-        var schedule = new Option<string>("--schedule") { DefaultValueFactory = _ => "after", Description = "compress after the prompt, or during its reading" };
+        var grid = new GridOptions();
         var match = new Option<string>("--match") { DefaultValueFactory = _ => "exact", Description = "the answer equals `answer`, or contains `value`" };
         var limit = new Option<int?>("--limit") { Description = "most questions: question 1 of every document, then question 2, and so on" };
         var turns = new Option<int>("--turns") { DefaultValueFactory = _ => 1, Description = "questions of a session, one after another" };
-        var format = new Option<KvFormat>("--format") { DefaultValueFactory = _ => KvFormat.F16, Description = "how KVs are stored" };
-        var lowFormat = new Option<KvFormat?>("--low-format") { Description = "how KVs are stored that matter less; left out: all alike" };
         var highShare = new Option<double?>("--high-share") { Description = "share of the budget for KVs in --format where there is a --low-format" };
         var pool = new Option<int?>("--pool") { Description = "width of the max-pooling; left out: the model's default" };
         var window = new Option<int?>("--window") { Description = "observation window in tokens" };
@@ -36,31 +29,24 @@ public static class QuestionsCommand
         var sessions = new Option<int>("--sessions") { DefaultValueFactory = _ => 16, Description = "sessions under way at once" };
         var json = new Option<FileInfo?>("--json") { Description = "where the rows go as JSON" };
         questions.AcceptExistingOnly();
-        policy.AcceptOnlyFromAmong([.. CompressionPolicies.Names]);
-        query.AcceptOnlyFromAmong("known", "unknown");
-        schedule.AcceptOnlyFromAmong("after", "during");
         match.AcceptOnlyFromAmong("exact", "value");
         foreach (Option<int> option in (Option<int>[])[turns, cache, sessions])
             option.Validators.Add(r => OptionValues.AtLeast(1, r.GetValueOrDefault<int>(), option.Name, r.AddError));
         limit.Validators.Add(r => OptionValues.AtLeast(1, r.GetValueOrDefault<int?>() ?? 1, limit.Name, r.AddError));
         var command = new Command("questions", "Share of right answers about long documents, against the share of KVs that is kept.")
         {
-            model, questions, policy, retained, query, schedule, match, limit, turns, format, lowFormat, highShare, pool, window, chunk, threads, activations, cache, sessions, json,
+            model, questions, match, limit, turns, highShare, pool, window, chunk, threads, activations, cache, sessions, json,
         };
+        grid.AddTo(command);
         command.SetAction((parsed, token) => RunAsync(
             new QuestionSettings
             {
                 Model = parsed.GetValue(model)!,
                 Questions = parsed.GetValue(questions)!.FullName,
-                Policy = parsed.GetValue(policy)!,
-                Retained = parsed.GetValue(policy) == "off" ? [1] : parsed.GetValue(retained)!,
-                Query = parsed.GetValue(query) == "known" ? CompressionQuery.Known : CompressionQuery.Unknown,
-                Schedule = parsed.GetValue(schedule) == "after" ? CompressionSchedule.AfterPrompt : CompressionSchedule.WhileReading,
+                Axes = grid.Read(parsed),
                 Match = parsed.GetValue(match) == "exact" ? AnswerMatch.Exact : AnswerMatch.Value,
                 Limit = parsed.GetValue(limit),
                 Turns = parsed.GetValue(turns),
-                Format = parsed.GetValue(format),
-                LowFormat = parsed.GetValue(lowFormat),
                 HighShare = parsed.GetValue(highShare),
                 PoolWidth = parsed.GetValue(pool),
                 Window = parsed.GetValue(window),
@@ -80,8 +66,8 @@ public static class QuestionsCommand
         IReadOnlyList<QuestionRow> rows;
         try
         {
-            foreach (double share in settings.Retained)
-                settings.Compression(share).Validate();
+            foreach (GridCell cell in settings.Cells)
+                settings.Compression(cell).Validate();
             rows = await MeasureAsync(settings, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is ArgumentException or FormatException or IOException or Runtime.Models.ModelFileException)
@@ -90,11 +76,11 @@ public static class QuestionsCommand
             return 2;
         }
 
-        Console.WriteLine("policy       retained  turn  asked  right  of full cache's  KV MB peak  KV MB kept  seconds");
+        Console.WriteLine("policy              allocator  format     retained  turn  asked  right  of full cache's  KV MB peak  KV MB kept  seconds");
         foreach (QuestionRow row in rows)
         {
             Console.WriteLine(
-                $"{row.Policy,-12} {row.Retained,8:0.####}  {row.Turn,4}  {row.Asked,5}  {row.Right,5}  {(row.RightOfFullCache is { } share ? $"{share:P1}" : "-"),15}"
+                $"{row.Policy,-18}  {row.Allocator,-9}  {row.Format + (row.LowFormat is { } low ? $"-{low}" : ""),-9}  {row.Retained,8:0.####}  {row.Turn,4}  {row.Asked,5}  {row.Right,5}  {(row.RightOfFullCache is { } share ? $"{share:P1}" : "-"),15}"
                 + $"  {row.KvBytesPeak / 1e6,10:0.00}  {row.KvBytesKept / 1e6,10:0.00}  {row.Seconds,7:0.0}");
         }
 
@@ -103,7 +89,7 @@ public static class QuestionsCommand
         return 0;
     }
 
-    /// <summary>Every setting in turn; the full cache first, because the others are compared with it.</summary>
+    /// <summary>Every setting in turn; the full cache in F16 first, because the others are compared with it.</summary>
     private static async Task<IReadOnlyList<QuestionRow>> MeasureAsync(QuestionSettings settings, CancellationToken cancellationToken)
     {
         IReadOnlyList<QuestionSession> sessions = QuestionFile.Sessions(QuestionFile.Read(settings.Questions), settings.Limit, settings.Turns);
@@ -118,16 +104,15 @@ public static class QuestionsCommand
             MaxQueuedRequests = Math.Max(256, settings.Sessions),
         });
         var runner = new QuestionRunner(client, settings);
-        var measured = new Dictionary<double, (IReadOnlyList<QuestionOutcome> Outcomes, double Seconds)>();
-        foreach (double share in settings.Retained.Append(1).Distinct().OrderByDescending(s => s))
+        var measured = new Dictionary<GridCell, (IReadOnlyList<QuestionOutcome> Outcomes, double Seconds)>();
+        foreach (GridCell cell in settings.Cells.SelectMany(c => (GridCell[])[c.Reference(), c]).Distinct().OrderBy(c => !c.IsFull))
         {
-            KvCompression compression = settings.Compression(share);
-            var progress = new ProgressLine(compression.IsOff ? "full cache" : $"{settings.Policy} {share.ToString("0.####", CultureInfo.InvariantCulture)}", questions);
+            var progress = new ProgressLine(cell.Key, questions);
             long start = Stopwatch.GetTimestamp();
-            IReadOnlyList<QuestionOutcome> outcomes = await runner.RunAsync(sessions, compression, o => progress.Step(o.Right), cancellationToken).ConfigureAwait(false);
-            measured[share] = (outcomes, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            IReadOnlyList<QuestionOutcome> outcomes = await runner.RunAsync(sessions, settings.Compression(cell), o => progress.Step(o.Right), cancellationToken).ConfigureAwait(false);
+            measured[cell] = (outcomes, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
-        return [.. settings.Retained.SelectMany(share => QuestionRow.Of(settings, share, measured[share].Outcomes, measured[1].Outcomes, measured[share].Seconds))];
+        return [.. settings.Cells.SelectMany(cell => QuestionRow.Of(cell, measured[cell].Outcomes, measured[cell.Reference()].Outcomes, measured[cell].Seconds))];
     }
 }

@@ -24,10 +24,39 @@ public sealed class GridTests : IDisposable
     [Fact]
     public void The_product_has_the_full_cache_of_every_format_and_leaves_doubles_out()
     {
-        IReadOnlyList<GridCell> cells = GridCell.Product(["off", "kv-compress"], [1, 0.5, 0.25], [KvFormat.F32], [CompressionQuery.Known, CompressionQuery.Unknown], CompressionSchedule.AfterPrompt);
+        IReadOnlyList<GridCell> cells = GridCell.Product(new GridAxes
+        {
+            Policies = ["off", "kv-compress"], Retained = [1, 0.5, 0.25], Formats = [KvFormat.F32], Queries = [CompressionQuery.Known, CompressionQuery.Unknown],
+        });
         Assert.Equal(2 * (2 + 2), cells.Count);
         Assert.Equal(cells.Count, cells.Select(c => c.Key).Distinct().Count());
         Assert.Equal(s_full, cells[0]);
+    }
+
+    [Fact]
+    public void Every_policy_allocator_and_pair_of_formats_is_a_cell_of_its_own_name()
+    {
+        IReadOnlyList<GridCell> cells = GridCell.Product(new GridAxes
+        {
+            Policies = ["kv-compress"], Allocators = [null, "uniform"], Retained = [0.5], Formats = [KvFormat.F16, KvFormat.K8V4], LowFormats = [null, KvFormat.K4V2],
+        });
+        Assert.Equal(2 + (2 * 2 * 2), cells.Count);
+        Assert.Equal(cells.Count, cells.Select(c => c.Key).Distinct().Count());
+        GridCell last = cells[^1];
+        Assert.Equal(("kv-compress+uniform@0.5/k8v4-k4v2/known/after", "uniform", "global"), (last.Key, last.AllocatorName, cells[2].AllocatorName));
+        Assert.Equal((KvFormat.K8V4, KvFormat.K4V2), (cells[^2].Compression().Format, cells[^2].Compression().LowFormat!.Value));
+    }
+
+    [Fact]
+    public void Many_lines_of_a_picture_have_styles_of_their_own_and_a_legend_inside_it()
+    {
+        GridRow full = Rows()[0];
+        GridRow[] rows = [full, .. Enumerable.Range(0, 40).Select(i => Rows()[1] with { Cell = s_quarter with { Allocator = $"a{i}" } })];
+        XElement svg = XElement.Parse(QualityPlot.Draw("many", rows));
+        string[] styles = [.. svg.Elements().Where(e => e.Name.LocalName == "polyline").Select(e => $"{e.Attribute("stroke")!.Value} {e.Attribute("stroke-dasharray")?.Value}")];
+        Assert.Equal(40, styles.Distinct().Count());
+        double height = double.Parse(svg.Attribute("viewBox")!.Value.Split(' ')[3], System.Globalization.CultureInfo.InvariantCulture);
+        Assert.All(svg.Elements().Where(e => e.Name.LocalName == "text"), t => Assert.True(double.Parse(t.Attribute("y")!.Value, System.Globalization.CultureInfo.InvariantCulture) < height));
     }
 
     [Fact]
@@ -36,15 +65,15 @@ public sealed class GridTests : IDisposable
         string[] lines = GridReport.Csv(Rows()).TrimEnd('\n').Split('\n');
         Assert.Equal(3, lines.Length);
         Assert.All(lines, l => Assert.Equal(GridRow.Columns.Count, l.Split(',').Length));
-        Assert.Contains("set,kv-compress,0.25,f16,known,after,4,0.5,0.6667,250,0.25,300,", lines[2], StringComparison.Ordinal);
+        Assert.Contains("set,kv-compress,global,0.25,f16,,known,after,4,0.5,0.6667,1,250,0.25,300,", lines[2], StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_table_shows_a_policy_a_line_and_a_share_a_column()
     {
         string text = GridReport.Markdown(Rows());
-        Assert.Contains("| policy | format | 1x | 4x |", text, StringComparison.Ordinal);
-        Assert.Contains("| kv-compress | F16 |  | 66.7 |", text, StringComparison.Ordinal);
+        Assert.Contains("| policy | allocator | format | 1x | 4x |", text, StringComparison.Ordinal);
+        Assert.Contains("| kv-compress | global | F16 |  | 66.7 |", text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -53,7 +82,7 @@ public sealed class GridTests : IDisposable
         GridReport.Write(_folder, Rows());
         XDocument svg = XDocument.Load(Path.Combine(_folder, "set-known.svg"));
         Assert.Single(svg.Descendants(), e => e.Name.LocalName == "polyline");
-        Assert.Contains(svg.Descendants(), e => e.Name.LocalName == "text" && e.Value == "kv-compress F16");
+        Assert.Contains(svg.Descendants(), e => e.Name.LocalName == "text" && e.Value == "kv-compress global F16");
     }
 
     [Fact]
@@ -103,7 +132,7 @@ public sealed class GridTests : IDisposable
         GridSettings settings = new()
         {
             Model = KvCompressChatOptions.EmbeddedModel, Output = _folder, Generate = ["longdoc"], Lengths = [300], Limit = 1, CacheBytes = 64L << 20,
-            Policies = ["kv-compress"], Retained = [0.5, 0.125], TextTokens = 1000,
+            Axes = new GridAxes { Policies = ["kv-compress"], Retained = [0.5, 0.125] }, TextTokens = 1000,
         };
         TextLikeness[] likeness = [.. (await GridJob.MeasureAsync(settings, CancellationToken.None)).OrderByDescending(r => r.Cell.Retained).Select(r => r.Likeness!)];
         Assert.Equal((0.0, 1.0, 128), (likeness[0].Divergence, likeness[0].SameTop, likeness[0].Tokens));

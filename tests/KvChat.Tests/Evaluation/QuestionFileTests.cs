@@ -1,4 +1,7 @@
+using KvChat.Evaluation.Grid;
 using KvChat.Evaluation.Questions;
+using KvChat.Kernels;
+using KvChat.Runtime.Compression;
 
 namespace KvChat.Tests.Evaluation;
 
@@ -6,6 +9,33 @@ namespace KvChat.Tests.Evaluation;
 public sealed class QuestionFileTests
 {
     private static readonly QuestionDocument[] s_documents = [Made("a", 3), Made("b", 2), Made("c", 3)];
+
+    private static readonly GridCell s_half = new("kv-compress", 0.5, KvFormat.K8V4, CompressionQuery.Known, CompressionSchedule.AfterPrompt, null, KvFormat.K4V2);
+
+    [Fact]
+    public void Rows_name_policy_allocator_and_formats()
+    {
+        QuestionRow row = Assert.Single(QuestionRow.Of(s_half, [Outcome(0, right: true)], [Outcome(0, right: true)], 1));
+        Assert.Equal(("kv-compress", "global", "K8V4", "K4V2"), (row.Policy, row.Allocator, row.Format, row.LowFormat));
+    }
+
+    [Fact]
+    public void The_full_cache_has_a_row_for_every_format_where_a_share_of_1_is_asked_for()
+    {
+        GridAxes axes = new() { Policies = ["kv-compress", "off"], Retained = [1, 0.5, 0.25], Formats = [KvFormat.K8V4, KvFormat.K4V4] };
+        Assert.Equal(["off@1/k8v4/known/after", "off@1/k4v4/known/after"], Settings(axes).Cells.Where(c => c.IsFull).Select(c => c.Key));
+        Assert.Equal(2 + (2 * 2), Settings(axes).Cells.Count);
+        Assert.Equal(2 * 2, Settings(axes with { Retained = [0.5, 0.25] }).Cells.Count);
+        Assert.Equal(2, Settings(axes with { Policies = ["off"], Retained = [0.5] }).Cells.Count);
+    }
+
+    [Fact]
+    public void An_allocator_that_is_asked_for_reaches_the_request_or_is_refused()
+    {
+        GridCell cell = s_half with { Allocator = "uniform" };
+        ArgumentException? error = Record.Exception(() => Settings(new GridAxes()).Compression(cell)) as ArgumentException;
+        Assert.Contains("--allocator has 'uniform'", error!.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_limit_takes_the_first_question_of_every_document_before_any_second_one()
@@ -48,21 +78,21 @@ public sealed class QuestionFileTests
     {
         QuestionOutcome[] full = [Outcome(0, right: true), Outcome(1, right: true), Outcome(2, right: false)];
         QuestionOutcome[] compressed = [Outcome(0, right: true), Outcome(1, right: false), Outcome(2, right: true)];
-        var settings = new QuestionSettings { Model = "m", Questions = "q", Policy = "kv-compress", Retained = [0.5] };
-        QuestionRow row = Assert.Single(QuestionRow.Of(settings, 0.5, compressed, full, 1));
+        QuestionRow row = Assert.Single(QuestionRow.Of(s_half, compressed, full, 1));
         Assert.Equal((3, 2, 0.5), (row.Asked, row.Right, row.RightOfFullCache));
     }
 
     [Fact]
     public void The_share_of_the_full_cache_is_null_where_that_answered_nothing()
     {
-        var settings = new QuestionSettings { Model = "m", Questions = "q", Policy = "kv-compress", Retained = [0.5] };
-        QuestionRow row = Assert.Single(QuestionRow.Of(settings, 0.5, [Outcome(0, right: true)], [Outcome(0, right: false)], 1));
+        QuestionRow row = Assert.Single(QuestionRow.Of(s_half, [Outcome(0, right: true)], [Outcome(0, right: false)], 1));
         Assert.Null(row.RightOfFullCache);
     }
 
     private static QuestionDocument Made(string id, int questions) =>
         new(id, "text", [.. Enumerable.Range(1, questions).Select(i => new DocumentQuestion($"{id}{i}", "answer", "value"))]);
+
+    private static QuestionSettings Settings(GridAxes axes) => new() { Model = "m", Questions = "q", Axes = axes };
 
     private static string[][] Asked(int? limit, int turns) =>
         [.. QuestionFile.Sessions(s_documents, limit, turns).Select(s => s.Questions.Select(q => q.Question).ToArray())];
