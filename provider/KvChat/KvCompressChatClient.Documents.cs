@@ -44,10 +44,8 @@ public sealed partial class KvCompressChatClient
             Spans = [.. prompt.Spans.Where(s => s.Start < length).Select(s => s with { Length = Math.Min(s.Length, length - s.Start) })],
             Compression = compression,
         };
-        PreparedSequence sequence = await served.Engine.PrepareAsync(request, progress is null ? null : new Steps(progress), cancellationToken).ConfigureAwait(false);
-        var document = new KvDocument(this, text, options, sequence, _documents.Remove);
-        _documents.Add(document);
-        return document;
+        PreparedSequence sequence = await served.Engine.PrepareAsync(request, progress is null ? null : new DocumentSteps(progress), cancellationToken).ConfigureAwait(false);
+        return Keep(text, options, sequence);
     }
 
     /// <summary>What the cache's budget holds; exact, by the engine's own arithmetic. The model must have been loaded.</summary>
@@ -63,8 +61,11 @@ public sealed partial class KvCompressChatClient
 
     private RequestDefaults Defaults(ServedModel served, KvCompression compression) => new(served.Sampling, compression, [ModelId, served.Model.Name, _options.Model]);
 
-    private sealed class Steps(IProgress<KvDocumentProgress> progress) : IProgress<PreparationProgress>
+    /// <summary>Makes a prepared sequence a document of this client.</summary>
+    internal KvDocument Keep(string text, KvDocumentOptions options, PreparedSequence sequence)
     {
-        public void Report(PreparationProgress value) => progress.Report(new KvDocumentProgress(value.TokensRead, value.TotalTokens, value.KvsKept, value.KvsEvicted));
+        var document = new KvDocument(this, text, options, sequence, _documents.Remove);
+        _documents.Add(document);
+        return document;
     }
 }

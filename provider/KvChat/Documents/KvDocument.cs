@@ -1,3 +1,4 @@
+using KvChat.Documents;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Scheduling;
 
@@ -51,6 +52,25 @@ public sealed class KvDocument : IDisposable
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         return new KvDocumentContent(Id) { Name = Name, Document = this };
+    }
+
+    /// <summary>
+    /// A copy of this document, which must have its full cache, under other settings: the same as preparing its text under them, but what the settings do not observe is not read again.
+    /// The copy has an id and a life of its own.
+    /// </summary>
+    /// <param name="compression">The copy's settings; its <see cref="KvCompression.Query"/> is taken as unknown. With other formats, everything is read again.</param>
+    /// <param name="progress">Told of each step; null for nobody.</param>
+    /// <param name="cancellationToken">Ends the work within one step.</param>
+    /// <exception cref="ArgumentException">A setting is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">This document is compressed itself: what it dropped cannot come back.</exception>
+    /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
+    public async Task<KvDocument> ForkAsync(KvCompression compression, IProgress<KvDocumentProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(compression);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        compression.Validate();
+        PreparedSequence copy = await Sequence.ForkAsync(compression with { Query = CompressionQuery.Unknown }, progress is null ? null : new DocumentSteps(progress), cancellationToken).ConfigureAwait(false);
+        return Client.Keep(Text, new KvDocumentOptions { Name = Name }, copy);
     }
 
     /// <summary>Gives its pages back. Requests that were made before go on.</summary>

@@ -14,9 +14,11 @@ namespace KvChat.Evaluation.Grid;
 /// <param name="Seconds">From asking to the end of the answer, other questions running beside it.</param>
 /// <param name="Answer">What was said.</param>
 /// <param name="Kept">Share of KVs kept at the end.</param>
+/// <param name="PreparationSeconds">Reading the document, or making the cell's copy of it, once for all its questions.</param>
 /// <param name="CompressionSeconds">Choosing and moving KVs, the document's own part of it included.</param>
 public sealed record GridAnswer(
-    string Set, string Document, int Question, string Cell, double Score, long Bytes, long PeakBytes, double Seconds, string Answer, double Kept = 1, double CompressionSeconds = 0)
+    string Set, string Document, int Question, string Cell, double Score, long Bytes, long PeakBytes, double Seconds, string Answer, double Kept = 1, double CompressionSeconds = 0,
+    double PreparationSeconds = 0)
 {
     [JsonIgnore]
     public (string, string, int, string) Key => (Set, Document, Question, Cell);

@@ -13,11 +13,12 @@ namespace KvChat.Evaluation.Grid;
 /// <param name="BytesOfFull">These bytes over the full cache's in F16.</param>
 /// <param name="PeakBytes">Most bytes of any question.</param>
 /// <param name="Seconds">All questions together, as long as each took.</param>
+/// <param name="PreparationSeconds">Mean time to read a document, or to make the cell's copy of it.</param>
 /// <param name="CompressionMilliseconds">Mean time that choosing and moving the KVs of one cache took.</param>
 /// <param name="Likeness">Continuation of running text, where it was measured.</param>
 public sealed record GridRow(
     string Set, GridCell Cell, int Asked, double Score, double? OfFull, double Kept, double Bytes, double BytesOfFull, long PeakBytes, double Seconds,
-    double CompressionMilliseconds, TextLikeness? Likeness)
+    double PreparationSeconds, double CompressionMilliseconds, TextLikeness? Likeness)
 {
     /// <summary>Sums up all answers.</summary>
     /// <param name="cells">The cells in the order of the report.</param>
@@ -42,7 +43,8 @@ public sealed record GridRow(
                 double kept = comparable.Sum(a => Math.Min(a.Score, full[(a.Document, a.Question)].Score));
                 double fullBytes = full.Count == 0 ? double.NaN : full.Values.Average(a => (double)a.Bytes), bytes = own.Average(a => (double)a.Bytes);
                 rows.Add(new GridRow(set, cell, own.Length, own.Average(a => a.Score), of == 0 ? null : kept / of, own.Average(a => a.Kept), bytes, bytes / fullBytes,
-                    own.Max(a => a.PeakBytes), own.Sum(a => a.Seconds), own.Average(a => a.CompressionSeconds) * 1000, TextLikeness.Mean(likeness.Where(l => l.Cell == cell.Key))));
+                    own.Max(a => a.PeakBytes), own.Sum(a => a.Seconds), own.Average(a => a.PreparationSeconds), own.Average(a => a.CompressionSeconds) * 1000,
+                    TextLikeness.Mean(likeness.Where(l => l.Cell == cell.Key))));
             }
         }
 
@@ -53,7 +55,7 @@ public sealed record GridRow(
     public static IReadOnlyList<string> Columns { get; } =
     [
         "set", "policy", "allocator", "retained", "format", "low_format", "query", "schedule", "asked", "score", "of_full", "kept", "bytes", "bytes_of_full", "peak_bytes",
-        "seconds", "compression_ms", "kl", "same_top",
+        "seconds", "preparation_seconds", "compression_ms", "kl", "same_top",
     ];
 
     /// <summary>The row as text, a field for every one of <see cref="Columns"/>; empty where there is no figure.</summary>
@@ -61,7 +63,7 @@ public sealed record GridRow(
     [
         Set, Cell.Policy, Cell.AllocatorName, Text(Cell.Retained, "0.######"), $"{Cell.Format}".ToLowerInvariant(), $"{Cell.LowFormat}".ToLowerInvariant(), Cell.QueryName, Cell.ScheduleName,
         Text(Asked, "0"), Text(Score, "0.####"), Text(OfFull, "0.####"), Text(Kept, "0.####"), Text(Bytes, "0"), Text(BytesOfFull, "0.####"), Text(PeakBytes, "0"),
-        Text(Seconds, "0.0"), Text(CompressionMilliseconds, "0.##"), Text(Likeness?.Divergence, "0.#####"), Text(Likeness?.SameTop, "0.####"),
+        Text(Seconds, "0.0"), Text(PreparationSeconds, "0.###"), Text(CompressionMilliseconds, "0.##"), Text(Likeness?.Divergence, "0.#####"), Text(Likeness?.SameTop, "0.####"),
     ];
 
     private static string Text(double? value, string format) => value is { } v && !double.IsNaN(v) ? v.ToString(format, CultureInfo.InvariantCulture) : "";

@@ -1,14 +1,15 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using KvChat.Evaluation.Questions;
 using KvChat.Evaluation.Tasks;
-using KvChat.Runtime.Compression;
+using KvChat.Runtime.Scheduling;
 using Microsoft.Extensions.AI;
 
 namespace KvChat.Evaluation.Grid;
 
 /// <summary>
-/// Asks every question of every set in every cell through the chat client. Documents come one after another and cells within a document, so that a
-/// document which the engine still holds is not read again where the policy allows it.
+/// Asks every question of every set in every cell through the chat client. Documents come one after another; each is read once per format, and all cells start from what was
+/// read as far as their settings allow.
 /// </summary>
 internal sealed class GridRunner(KvCompressChatClient client, int sessions)
 {
@@ -21,42 +22,64 @@ internal sealed class GridRunner(KvCompressChatClient client, int sessions)
     {
         foreach (TaskSet set in sets)
         {
-            var missing = (
-                from document in set.Documents
-                from cell in cells
-                let questions = Enumerable.Range(0, document.Questions.Count).Where(q => !file.Has((set.Name, document.Id, q, cell.Key))).ToArray()
-                where questions.Length > 0
-                select (document, cell, questions)).ToArray();
+            (TaskDocument Document, Item[] Items)[] missing = [.. set.Documents.Select(d => (d, Missing(set, d, cells, file))).Where(m => m.Item2.Length > 0)];
             if (missing.Length == 0)
                 continue;
-            var progress = new ProgressLine(set.Name, missing.Sum(m => m.questions.Length));
-            foreach ((TaskDocument document, GridCell cell, int[] questions) in missing)
+            var progress = new ProgressLine(set.Name, missing.Sum(m => m.Items.Length));
+            foreach ((TaskDocument document, Item[] items) in missing)
             {
-                void Answered(GridAnswer answer)
+                await AskAsync(set, document, items, answer =>
                 {
                     file.Add(answer);
                     progress.Step(answer.Score >= 1);
-                }
-
-                await AskAsync(set, document, cell, questions, Answered, cancellationToken).ConfigureAwait(false);
+                }, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    private async Task AskAsync(TaskSet set, TaskDocument document, GridCell cell, int[] questions, Action<GridAnswer> answered, CancellationToken cancellationToken)
+    private static Item[] Missing(TaskSet set, TaskDocument document, IReadOnlyList<GridCell> cells, GridFile<GridAnswer> file) =>
+    [
+        .. from cell in cells
+           from question in Enumerable.Range(0, document.Questions.Count)
+           where !file.Has((set.Name, document.Id, question, cell.Key))
+           select new Item(cell, question),
+    ];
+
+    private async Task AskAsync(TaskSet set, TaskDocument document, Item[] items, Action<GridAnswer> answered, CancellationToken cancellationToken)
     {
+        using var copies = new DocumentCopies(client, document.Text, set.System);
+        var left = new ConcurrentDictionary<string, int>(items.GroupBy(i => i.Cell.Key).ToDictionary(g => g.Key, g => g.Count()));
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = sessions, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(questions, parallel, async (number, token) =>
+        await Parallel.ForEachAsync(items, parallel, async (item, token) =>
         {
-            TaskQuestion question = document.Questions[number];
-            List<ChatMessage> messages = set.System is { } system ? [new(ChatRole.System, system)] : [];
-            messages.Add(new ChatMessage(ChatRole.User, $"{document.Text}\n\n{question.Text}"));
-            ChatOptions options = new ChatOptions { Temperature = 0, MaxOutputTokens = set.AnswerTokens }.WithKvCompression(cell.Compression());
-            long start = Stopwatch.GetTimestamp();
-            ChatResponse response = await client.GetResponseAsync(messages, options, token).ConfigureAwait(false);
-            KvUsage usage = response.GetKvUsage() ?? throw new InvalidOperationException("The response has no KV usage.");
-            answered(new GridAnswer(set.Name, document.Id, number, cell.Key, set.Metric.Score(response.Text, question.Expected), usage.BytesAtAnswer, usage.PeakBytes,
-                Stopwatch.GetElapsedTime(start).TotalSeconds, response.Text));
+            KvDocument? resident = string.IsNullOrWhiteSpace(document.Text) ? null : await copies.OfAsync(item.Cell, token).ConfigureAwait(false);
+            answered(await AskAsync(set, document, item, resident, token).ConfigureAwait(false));
+            if (left.AddOrUpdate(item.Cell.Key, 0, (_, count) => count - 1) == 0)
+                copies.Release(item.Cell);
         }).ConfigureAwait(false);
     }
+
+    private async Task<GridAnswer> AskAsync(TaskSet set, TaskDocument document, Item item, KvDocument? resident, CancellationToken cancellationToken)
+    {
+        TaskQuestion question = document.Questions[item.Question];
+        bool copied = resident is not null && DocumentCopies.IsCopied(item.Cell);
+        ChatOptions options = new ChatOptions { Instructions = set.System, Temperature = 0, MaxOutputTokens = set.AnswerTokens }
+            .WithKvCompression(copied ? DocumentCopies.Plain(item.Cell) : item.Cell.Compression());
+        ChatMessage message = new(ChatRole.User, resident is null ? [new TextContent(question.Text)] : [resident.AsContent(), new TextContent(question.Text)]);
+        long start = Stopwatch.GetTimestamp();
+        ChatResponse response = await client.GetResponseAsync([message], options, cancellationToken).ConfigureAwait(false);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        KvStatistics kvs = (response.RawRepresentation as GenerationResult)?.Kvs ?? throw new InvalidOperationException("The response does not say what became of its KVs.");
+        TimeSpan choosing = kvs.CompressionTime + (copied ? resident!.Sequence.Kvs.CompressionTime : TimeSpan.Zero);
+        return new GridAnswer(set.Name, document.Id, item.Question, item.Cell.Key, set.Metric.Score(response.Text, question.Expected), kvs.BytesAtAnswer,
+            copied ? Math.Max(kvs.PeakBytes, resident!.Usage.PeakBytes) : kvs.PeakBytes, seconds, response.Text)
+        {
+            Kept = (double)kvs.Kept / Math.Max(1, kvs.Seen),
+            CompressionSeconds = choosing.TotalSeconds,
+            PreparationSeconds = resident?.Usage.Elapsed.TotalSeconds ?? 0,
+        };
+    }
+
+    /// <summary>A question to be asked in a cell.</summary>
+    private readonly record struct Item(GridCell Cell, int Question);
 }

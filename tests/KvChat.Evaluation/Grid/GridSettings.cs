@@ -28,14 +28,20 @@ public sealed record GridSettings
 
     public int Seed { get; init; } = 1;
 
-    /// <summary>Whether an answer need only contain the value, in question files.</summary>
+    /// <summary>Whether an answer need only contain the value, in ledgers and question files.</summary>
     public bool MatchValue { get; init; }
 
     /// <summary>Tokens of running text; 0 for none.</summary>
     public int TextTokens { get; init; }
 
+    /// <summary>Passages of the running text.</summary>
+    public int TextPassages { get; init; } = 1;
+
     /// <summary>The running text's file; null for a generated one.</summary>
     public string? TextFile { get; init; }
+
+    /// <summary>Time after which the run stops, to go on later; null for none.</summary>
+    public TimeSpan? MostTime { get; init; }
 
     public long CacheBytes { get; init; }
 

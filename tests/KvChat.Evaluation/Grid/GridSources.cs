@@ -20,7 +20,7 @@ internal static class GridSources
         {
             int perDocument = task == "common-words" ? 1 : QuestionsPerDocument, documents = (settings.Limit + perDocument - 1) / perDocument;
             foreach (int tokens in settings.Lengths)
-                sets.Add(TaskNames.Generate(task, tokens, documents, perDocument, settings.Seed, countTokens).Limited(settings.Limit));
+                sets.Add(TaskNames.Generate(task, tokens, documents, perDocument, settings.Seed, countTokens, settings.MatchValue).Limited(settings.Limit));
         }
 
         if (settings.Data is { } data)

@@ -1,4 +1,5 @@
 using KvChat.Evaluation.Questions;
+using KvChat.Kernels;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Scheduling;
@@ -6,54 +7,81 @@ using KvChat.Runtime.Scheduling;
 namespace KvChat.Evaluation.Grid;
 
 /// <summary>
-/// Reads the beginning of a running text in every cell, then follows it for some tokens and compares what the model expects with the full cache. Nothing is
-/// drawn, so the figures have no luck in them.
+/// Reads a passage of a running text in every cell, then follows the text for some tokens and compares what the model expects with the full cache. Passages are spread evenly
+/// over the text. Each is read once per format, and cells read again only what they observe. Nothing is drawn, so the figures have no luck in them.
 /// </summary>
 internal sealed class TextRunner(InferenceEngine engine, LoadedModel model)
 {
-    /// <summary>Tokens that are followed behind the beginning.</summary>
+    /// <summary>Tokens that are followed behind a passage.</summary>
     public const int Followed = 128;
 
     /// <summary>Measures what is not in the file yet.</summary>
     /// <param name="name">Name of the text.</param>
     /// <param name="text">The text; it must have enough tokens.</param>
-    /// <param name="tokens">Tokens of its beginning.</param>
+    /// <param name="tokens">Tokens of a passage.</param>
+    /// <param name="passages">Number of passages; they overlap where the text is short.</param>
     /// <param name="cells">All cells.</param>
     /// <param name="file">Where figures go.</param>
     /// <param name="cancellationToken">Ends the run.</param>
     /// <exception cref="FormatException">The text is too short.</exception>
-    public async Task RunAsync(string name, string text, int tokens, IReadOnlyList<GridCell> cells, GridFile<TextLikeness> file, CancellationToken cancellationToken)
+    public async Task RunAsync(
+        string name, string text, int tokens, int passages, IReadOnlyList<GridCell> cells, GridFile<TextLikeness> file, CancellationToken cancellationToken)
     {
-        int[] ids = model.Tokenizer.WithBos(model.Tokenizer.Encode(text, allowSpecial: false)).Ids;
-        if (ids.Length < tokens + Followed)
+        int[] ids = model.Tokenizer.Encode(text, allowSpecial: false).Ids, start = model.Tokenizer.WithBos(model.Tokenizer.Encode("", allowSpecial: false)).Ids;
+        int free = start.Length + ids.Length - tokens - Followed;
+        if (free < 0)
             throw new FormatException($"The running text {name} has {ids.Length} tokens; {tokens} and {Followed} behind them are needed.");
-        GridCell[] missing = [.. cells.Where(c => !file.Has((name, c.Key, 0)))];
+        (int Passage, GridCell[] Cells)[] missing = [.. Enumerable.Range(0, passages).Select(p => (p, cells.Where(c => !file.Has((name, c.Key, p))).ToArray())).Where(m => m.Item2.Length > 0)];
         if (missing.Length == 0)
             return;
-        var progress = new ProgressLine(name, missing.Length);
-        var reference = new TextFollower(ids.AsMemory(tokens, Followed), reference: null);
-        await FollowAsync(reference, cells[0].Reference(), ids.AsMemory(0, tokens), cancellationToken).ConfigureAwait(false);
-        foreach (GridCell cell in missing)
+        var progress = new ProgressLine(name, missing.Sum(m => m.Cells.Length));
+        foreach ((int passage, GridCell[] own) in missing)
         {
-            var follower = new TextFollower(ids.AsMemory(tokens, Followed), reference);
-            GenerationResult result = await FollowAsync(follower, cell, ids.AsMemory(0, tokens), cancellationToken).ConfigureAwait(false);
-            file.Add(new TextLikeness(name, cell.Key, follower.Divergence, follower.SameTop, follower.Tokens, result.Kvs.BytesAtAnswer));
-            progress.Step(right: true);
+            int at = (int)((long)free * passage / passages);
+            int[] prompt = [.. start, .. ids.AsSpan(at, tokens - start.Length)];
+            await RunAsync(prompt, ids.AsMemory(at + tokens - start.Length, Followed), own, (cell, follower, bytes) =>
+            {
+                file.Add(new TextLikeness(name, cell.Key, follower.Divergence, follower.SameTop, follower.Tokens, bytes, passage));
+                progress.Step(right: true);
+            }, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<GenerationResult> FollowAsync(TextFollower follower, GridCell cell, ReadOnlyMemory<int> prompt, CancellationToken cancellationToken)
+    private async Task RunAsync(int[] prompt, ReadOnlyMemory<int> followed, GridCell[] cells, Action<GridCell, TextFollower, long> done, CancellationToken cancellationToken)
     {
-        Generation generation = engine.Submit(
-            new GenerationRequest
+        var read = new Dictionary<(KvFormat, KvFormat?), PreparedSequence>();
+        try
+        {
+            var reference = new TextFollower(followed, reference: null);
+            await FollowAsync(reference, cells[0].Reference()).ConfigureAwait(false);
+            foreach (GridCell cell in cells)
             {
-                Prompt = prompt,
-                Spans = [new PromptSpan(PromptSpanKind.Document, 0, prompt.Length, KvRetention.Compressible)],
-                MaxOutputTokens = Followed,
-                Compression = cell.Compression(),
-                Constraint = _ => follower,
-            },
-            cancellationToken);
-        return await generation.Completion.ConfigureAwait(false);
+                var follower = new TextFollower(followed, reference);
+                GenerationResult result = await FollowAsync(follower, cell).ConfigureAwait(false);
+                done(cell, follower, result.Kvs.BytesAtAnswer);
+            }
+        }
+        finally
+        {
+            foreach (PreparedSequence sequence in read.Values)
+                sequence.Dispose();
+        }
+
+        async Task<GenerationResult> FollowAsync(TextFollower follower, GridCell cell)
+        {
+            PromptSpan[] spans = [new(PromptSpanKind.Document, 0, prompt.Length, KvRetention.Compressible)];
+            if (!read.TryGetValue((cell.Format, cell.LowFormat), out PreparedSequence? full))
+            {
+                // Its last token is left to the request, which must have one to read.
+                var reading = new PreparationRequest { Prompt = prompt.AsMemory(0, prompt.Length - 1), Compression = DocumentCopies.Plain(cell) };
+                read[(cell.Format, cell.LowFormat)] = full = await engine.PrepareAsync(reading, cancellationToken: cancellationToken).ConfigureAwait(false);
+            }
+
+            var request = new GenerationRequest
+            {
+                Prompt = prompt, Spans = spans, MaxOutputTokens = Followed, Compression = cell.Compression(), Constraint = _ => follower, Start = full,
+            };
+            return await engine.Submit(request, cancellationToken).Completion.ConfigureAwait(false);
+        }
     }
 }

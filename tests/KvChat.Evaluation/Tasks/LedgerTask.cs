@@ -23,18 +23,20 @@ internal static class LedgerTask
 
     /// <summary>Makes a set; see <see cref="TaskNames.Generate"/>.</summary>
     /// <param name="filler">Range of the share of sentences without a fact.</param>
-    public static TaskSet Generate(string name, int tokens, int documents, int questions, int seed, (double From, double To) filler, Func<string, int> countTokens) =>
+    /// <param name="matchValue">Whether an answer need only contain the value.</param>
+    public static TaskSet Generate(
+        string name, int tokens, int documents, int questions, int seed, (double From, double To) filler, Func<string, int> countTokens, bool matchValue) =>
         new($"{name}-{TaskNames.Length(tokens)}",
-            [.. Enumerable.Range(0, documents).Select(i => Document($"{i:000}", tokens, questions, new LedgerRandom(HashCode(seed, tokens, i)), filler, countTokens))],
-            MatchMetrics.Exact, 64);
+            [.. Enumerable.Range(0, documents).Select(i => Document($"{i:000}", tokens, questions, new LedgerRandom(HashCode(seed, tokens, i)), filler, countTokens, matchValue))],
+            matchValue ? MatchMetrics.Value : MatchMetrics.Exact, 64);
 
     /// <summary>A running text of the same language.</summary>
     public static string Text(int tokens, int seed, Func<string, int> countTokens) =>
-        Document("text", tokens, 1, new LedgerRandom(seed), (0.1, 0.4), countTokens).Text;
+        Document("text", tokens, 1, new LedgerRandom(seed), (0.1, 0.4), countTokens, matchValue: false).Text;
 
     internal static int HashCode(int seed, int tokens, int number) => unchecked((((seed * 31) + tokens) * 1009) + number);
 
-    private static TaskDocument Document(string id, int tokens, int questions, LedgerRandom random, (double From, double To) filler, Func<string, int> countTokens)
+    private static TaskDocument Document(string id, int tokens, int questions, LedgerRandom random, (double From, double To) filler, Func<string, int> countTokens, bool matchValue)
     {
         double fill = filler.From + (random.Share() * (filler.To - filler.From));
         Queue<Fact> supply = new();
@@ -60,16 +62,16 @@ internal static class LedgerTask
             }
         }
 
-        return new TaskDocument(id, text.ToString(), Questions(told, questions, random));
+        return new TaskDocument(id, text.ToString(), Questions(told, questions, random, matchValue));
     }
 
     /// <summary>Questions that spread evenly over the document, in random order.</summary>
-    private static List<TaskQuestion> Questions(List<Fact> told, int count, LedgerRandom random)
+    private static List<TaskQuestion> Questions(List<Fact> told, int count, LedgerRandom random, bool matchValue)
     {
         double step = (double)told.Count / count;
         List<Fact> chosen = [.. Enumerable.Range(0, count).Select(i => told[(int)((i * step) + (random.Share() * step))])];
         random.Shuffle(chosen);
-        return [.. chosen.Select(f => new TaskQuestion(f.Asked(random), new ExpectedAnswer(f.Answer)))];
+        return [.. chosen.Select(f => new TaskQuestion(f.Asked(random), new ExpectedAnswer(matchValue ? f.Value : f.Answer)))];
     }
 
     private static Queue<Fact> Facts(LedgerRandom random, int count)

@@ -19,11 +19,12 @@ public static class TaskNames
     /// <param name="questions">Questions of a document.</param>
     /// <param name="seed">The same seed makes the same set.</param>
     /// <param name="countTokens">Counts the tokens of a text.</param>
+    /// <param name="matchValue">Whether answers about ledgers need only contain the value, for models that were not trained on the wording; the other tasks are matched so anyway.</param>
     /// <exception cref="ArgumentException">There is no such task.</exception>
-    public static TaskSet Generate(string name, int tokens, int documents, int questions, int seed, Func<string, int> countTokens) => name switch
+    public static TaskSet Generate(string name, int tokens, int documents, int questions, int seed, Func<string, int> countTokens, bool matchValue = false) => name switch
     {
-        LongDoc => LedgerTask.Generate(name, tokens, documents, questions, seed, (0.1, 0.4), countTokens),
-        Prose => LedgerTask.Generate(name, tokens, documents, questions, seed, (0.84, 0.88), countTokens),
+        LongDoc => LedgerTask.Generate(name, tokens, documents, questions, seed, (0.1, 0.4), countTokens, matchValue),
+        Prose => LedgerTask.Generate(name, tokens, documents, questions, seed, (0.84, 0.88), countTokens, matchValue),
         _ => RulerTasks.Generate(name, tokens, documents, questions, seed, countTokens),
     };
 

@@ -45,6 +45,25 @@ public sealed class DocumentTests(EmbeddedClient embedded)
     }
 
     [Fact]
+    public async Task A_copy_under_other_settings_equals_the_document_prepared_under_them()
+    {
+        string text = EmbeddedClient.Document(60);
+        KvCompression half = new() { RetainedRatio = 0.5 };
+        using KvDocument full = await PrepareAsync(text), anew = await PrepareAsync(text, half), copy = await full.ForkAsync(half);
+        Assert.Equal((anew.Usage.Seen, anew.Usage.Kept, anew.Text), (copy.Usage.Seen, copy.Usage.Kept, copy.Text));
+        Assert.Equal(CompressionQuery.Unknown, copy.Compression.Query);
+        Assert.NotEqual(full.Id, copy.Id);
+        ChatResponse one = await Client.GetResponseAsync([Ask(anew)], s_options), other = await Client.GetResponseAsync([Ask(copy)], s_options);
+        Assert.Equal(one.Text, other.Text);
+        Assert.Equal(one.GetKvUsage()!.KeptPerHead!, other.GetKvUsage()!.KeptPerHead!);
+        full.Dispose();
+        Assert.Equal(other.Text, (await Client.GetResponseAsync([Ask(copy)], s_options)).Text); // the copy outlives what it was made of
+        await Assert.ThrowsAsync<InvalidOperationException>(() => copy.ForkAsync(KvCompression.Off));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => full.ForkAsync(half));
+        await Assert.ThrowsAsync<ArgumentException>(() => anew.ForkAsync(half with { RetainedRatio = 0 }));
+    }
+
+    [Fact]
     public async Task A_conversation_about_a_document_goes_on()
     {
         using KvDocument document = await PrepareAsync(EmbeddedClient.Document(20));

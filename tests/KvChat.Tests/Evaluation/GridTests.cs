@@ -1,7 +1,9 @@
 using System.Xml.Linq;
 using KvChat.Evaluation.Grid;
+using KvChat.Evaluation.Tasks;
 using KvChat.Kernels;
 using KvChat.Runtime.Compression;
+using Microsoft.Extensions.AI;
 
 namespace KvChat.Tests.Evaluation;
 
@@ -120,7 +122,7 @@ public sealed class GridTests : IDisposable
     public async Task The_quick_grid_holds_its_floors()
     {
         GridSettings settings = QuickGrid.Settings(new GridSettings { Model = "", Output = _folder, CacheBytes = 512L << 20 });
-        IReadOnlyList<GridRow> rows = await GridJob.MeasureAsync(settings, CancellationToken.None);
+        IReadOnlyList<GridRow> rows = (await GridJob.MeasureAsync(settings, CancellationToken.None)).Rows;
         Assert.Empty(QuickGrid.Missed(rows));
         Assert.NotEmpty(QuickGrid.Missed([.. rows.Select(r => r with { OfFull = r.OfFull * 0.8 })])); // floors are not so low that nothing misses them
         Assert.NotEmpty(QuickGrid.Missed([.. rows.Skip(2)]));
@@ -134,11 +136,76 @@ public sealed class GridTests : IDisposable
             Model = KvCompressChatOptions.EmbeddedModel, Output = _folder, Generate = ["longdoc"], Lengths = [300], Limit = 1, CacheBytes = 64L << 20,
             Axes = new GridAxes { Policies = ["kv-compress"], Retained = [0.5, 0.125] }, TextTokens = 1000,
         };
-        TextLikeness[] likeness = [.. (await GridJob.MeasureAsync(settings, CancellationToken.None)).OrderByDescending(r => r.Cell.Retained).Select(r => r.Likeness!)];
+        TextLikeness[] likeness = [.. (await GridJob.MeasureAsync(settings, CancellationToken.None)).Rows.OrderByDescending(r => r.Cell.Retained).Select(r => r.Likeness!)];
         Assert.Equal((0.0, 1.0, 128), (likeness[0].Divergence, likeness[0].SameTop, likeness[0].Tokens));
         Assert.InRange(likeness[1].Divergence, 1e-9, likeness[2].Divergence);
         Assert.InRange(likeness[2].SameTop, 0.3, 0.999);
         Assert.True(likeness[2].Bytes < likeness[1].Bytes);
+    }
+
+    [Fact]
+    public async Task A_document_is_read_once_for_all_cells_and_their_answers_are_those_of_caches_of_their_own()
+    {
+        using KvCompressChatClient client = await KvCompressChatClient.LoadAsync(new KvCompressChatOptions { CacheBytes = 64L << 20, HoldFinishedSequences = false });
+        TaskSet set = TaskNames.Generate("longdoc", 400, 1, 2, 1, text => text.Split(' ').Length);
+        GridCell[] cells =
+        [
+            s_full, s_full with { Query = CompressionQuery.Unknown }, s_quarter, s_quarter with { Query = CompressionQuery.Unknown },
+            s_quarter with { Retained = 0.5, Query = CompressionQuery.Unknown }, s_quarter with { Policy = "keydiff" },
+        ];
+        using (var file = new GridFile<GridAnswer>(Path.Combine(_folder, "answers.jsonl"), a => a.Key))
+        {
+            await new GridRunner(client, 4).RunAsync([set], cells, file, CancellationToken.None);
+            Assert.Equal(cells.Length * 2, file.Rows.Count);
+            foreach (GridAnswer answer in file.Rows)
+                Assert.Equal(await AskAnew(client, set, cells.Single(c => c.Key == answer.Cell), answer.Question), answer.Answer);
+            Assert.All(file.Rows, a => Assert.Equal(a.Cell.StartsWith("off", StringComparison.Ordinal), a.Kept == 1));
+        }
+
+        using var copies = new DocumentCopies(client, set.Documents[0].Text, set.System);
+        foreach (GridCell cell in cells)
+            await copies.OfAsync(cell, CancellationToken.None);
+        Assert.Equal(1, copies.Readings);
+        Assert.Equal([false, false, false, true, true, true], cells.Select(DocumentCopies.IsCopied));
+    }
+
+    [Fact]
+    public async Task A_run_whose_time_is_up_says_so_and_the_next_one_ends_it()
+    {
+        GridSettings settings = new()
+        {
+            Model = KvCompressChatOptions.EmbeddedModel, Output = _folder, Generate = ["longdoc"], Lengths = [300], Limit = 2, CacheBytes = 64L << 20, MostTime = TimeSpan.Zero,
+        };
+        GridResult first = await GridJob.MeasureAsync(settings, CancellationToken.None), second = await GridJob.MeasureAsync(settings with { MostTime = null }, CancellationToken.None);
+        Assert.Equal((false, 0, true, 2), (first.IsComplete, first.Rows.Count, second.IsComplete, Assert.Single(second.Rows).Asked));
+    }
+
+    [Fact]
+    public async Task Passages_of_a_text_are_measured_apart_and_counted_together()
+    {
+        GridSettings settings = new()
+        {
+            Model = KvCompressChatOptions.EmbeddedModel, Output = _folder, Generate = ["longdoc"], Lengths = [300], Limit = 1, CacheBytes = 64L << 20,
+            Axes = new GridAxes { Policies = ["kv-compress"], Retained = [0.25] }, TextTokens = 500, TextPassages = 2,
+        };
+        IReadOnlyList<GridRow> rows = (await GridJob.MeasureAsync(settings, CancellationToken.None)).Rows;
+        Assert.Equal([(1, 256), (1, 256)], rows.Select(r => (r.Asked, r.Likeness!.Tokens)));
+        using var file = new GridFile<TextLikeness>(Path.Combine(_folder, "text.jsonl"), l => l.Key);
+        TextLikeness[] quarter = [.. file.Rows.Where(l => l.Cell == s_quarter.Key).OrderBy(l => l.Passage)];
+        Assert.NotEqual(quarter[0].Divergence, quarter[1].Divergence);
+        Assert.Equal((quarter[0].Divergence + quarter[1].Divergence) / 2, rows[1].Likeness!.Divergence, 9);
+    }
+
+    private static async Task<string> AskAnew(KvCompressChatClient client, TaskSet set, GridCell cell, int question)
+    {
+        bool copied = DocumentCopies.IsCopied(cell);
+        using KvDocument document = await client.PrepareDocumentAsync(set.Documents[0].Text, new KvDocumentOptions
+        {
+            Instructions = set.System, Compression = copied ? cell.Compression() : KvCompression.Off,
+        });
+        ChatOptions options = new ChatOptions { Instructions = set.System, Temperature = 0, MaxOutputTokens = set.AnswerTokens };
+        ChatMessage ask = new(ChatRole.User, [document.AsContent(), new TextContent(set.Documents[0].Questions[question].Text)]);
+        return (await client.GetResponseAsync([ask], copied ? options : options.WithKvCompression(cell.Compression()))).Text;
     }
 
     private static IReadOnlyList<GridRow> Rows() => GridRow.Of([s_full, s_quarter], ["set"],
