@@ -15,24 +15,24 @@ enum KvFormat { kF16, kF32, kBF16, kK8V8, kK8V4, kK4V4, kK4V2, kFormatCount };
 
 // Offsets in bytes from a page's start. Twin: PageLayoutArguments.
 struct PageLayout {
-  int format;
-  int slots;
-  int key_bytes;
-  int value_bytes;
-  int values;
-  int scales;       // codes only
-  int positions;
-  int scores;
-  int log_weights;  // -1 in an arena without
+    int format;
+    int slots;
+    int key_bytes;
+    int value_bytes;
+    int values;
+    int scales;       // codes only
+    int positions;
+    int scores;
+    int log_weights;  // -1 in an arena without
 };
 
 // All pages of an arena. Twin: ArenaArguments.
 struct Arena {
-  u8* pages;
-  u64 stride;
-  int head_dim;
-  int padding;
-  PageLayout layouts[kFormatCount];
+    u8* pages;
+    u64 stride;
+    int head_dim;
+    int padding;
+    PageLayout layouts[kFormatCount];
 };
 
 KV_DEVICE u8* page_at(const Arena& arena, int page) { return arena.pages + (u64)page * arena.stride; }
@@ -45,17 +45,17 @@ KV_DEVICE int value_offset(int format) { return format == kK8V8 ? 128 : 0; }
 
 // Bit of a code in the row of its key or value.
 KV_DEVICE int code_bit(int index, int bits, int head_dim) {
-  if (bits == 4 && (head_dim & 7) == 0) return (index >> 3) * 32 + ((index & 7) >> 1) * 4 + (index & 1) * 16;
-  if (bits == 2 && (head_dim & 15) == 0) return (index >> 4) * 32 + ((index & 15) >> 1) * 2 + (index & 1) * 16;
-  return index * bits;
+    if (bits == 4 && (head_dim & 7) == 0) return (index >> 3) * 32 + ((index & 7) >> 1) * 4 + (index & 1) * 16;
+    if (bits == 2 && (head_dim & 15) == 0) return (index >> 4) * 32 + ((index & 15) >> 1) * 2 + (index & 1) * 16;
+    return index * bits;
 }
 
 // The number whose code stands at a bit, the inverse of code_bit.
 KV_DEVICE int code_index(int bit, int bits, int head_dim) {
-  int in_word = bit & 31;
-  if (bits == 4 && (head_dim & 7) == 0) return (bit >> 5) * 8 + ((in_word & 15) >> 2) * 2 + (in_word >> 4);
-  if (bits == 2 && (head_dim & 15) == 0) return (bit >> 5) * 16 + ((in_word & 15) >> 1) * 2 + (in_word >> 4);
-  return bit / bits;
+    int in_word = bit & 31;
+    if (bits == 4 && (head_dim & 7) == 0) return (bit >> 5) * 8 + ((in_word & 15) >> 2) * 2 + (in_word >> 4);
+    if (bits == 2 && (head_dim & 15) == 0) return (bit >> 5) * 16 + ((in_word & 15) >> 1) * 2 + (in_word >> 4);
+    return bit / bits;
 }
 
 KV_DEVICE u8* key_row(const PageLayout& layout, u8* page, int slot) { return page + slot * layout.key_bytes; }
@@ -66,107 +66,107 @@ KV_DEVICE float* score_of(const PageLayout& layout, u8* page, int slot) { return
 KV_DEVICE float* log_weight_of(const PageLayout& layout, u8* page, int slot) { return (float*)(page + layout.log_weights) + slot; }
 
 KV_DEVICE int code_at(const u8* row, int index, int bits, int head_dim) {
-  int bit = code_bit(index, bits, head_dim);
-  return (row[bit >> 3] >> (bit & 7)) & ((1 << bits) - 1);
+    int bit = code_bit(index, bits, head_dim);
+    return (row[bit >> 3] >> (bit & 7)) & ((1 << bits) - 1);
 }
 
 // A number of a key or value, in any format; slow, for kernels that are not in a hurry.
 KV_DEVICE float number_at(int format, const u8* row, int index, int bits, int offset, int head_dim, float scale, float zero) {
-  if (format == kF16) return F16::up(((const u16*)row)[index]);
-  if (format == kBF16) return BF16::up(((const u16*)row)[index]);
-  if (format == kF32) return ((const float*)row)[index];
-  return (float)(code_at(row, index, bits, head_dim) - offset) * scale + zero;
+    if (format == kF16) return F16::up(((const u16*)row)[index]);
+    if (format == kBF16) return BF16::up(((const u16*)row)[index]);
+    if (format == kF32) return ((const float*)row)[index];
+    return (float)(code_at(row, index, bits, head_dim) - offset) * scale + zero;
 }
 
 KV_DEVICE float key_number(const PageLayout& layout, u8* page, int slot, int index, int head_dim) {
-  bool codes = is_quantized(layout.format);
-  const u16* scales = scales_of(layout, page, slot);
-  float scale = codes ? F16::up(scales[0]) : 0.f, zero = codes ? F16::up(scales[1]) : 0.f;
-  return number_at(layout.format, key_row(layout, page, slot), index, key_bits(layout.format), key_offset(layout.format), head_dim, scale, zero);
+    bool codes = is_quantized(layout.format);
+    const u16* scales = scales_of(layout, page, slot);
+    float scale = codes ? F16::up(scales[0]) : 0.f, zero = codes ? F16::up(scales[1]) : 0.f;
+    return number_at(layout.format, key_row(layout, page, slot), index, key_bits(layout.format), key_offset(layout.format), head_dim, scale, zero);
 }
 
 KV_DEVICE float value_number(const PageLayout& layout, u8* page, int slot, int index, int head_dim) {
-  bool codes = is_quantized(layout.format);
-  const u16* scales = scales_of(layout, page, slot);
-  float scale = codes ? F16::up(scales[2]) : 0.f, zero = codes ? F16::up(scales[3]) : 0.f;
-  return number_at(layout.format, value_row(layout, page, slot), index, value_bits(layout.format), value_offset(layout.format), head_dim, scale, zero);
+    bool codes = is_quantized(layout.format);
+    const u16* scales = scales_of(layout, page, slot);
+    float scale = codes ? F16::up(scales[2]) : 0.f, zero = codes ? F16::up(scales[3]) : 0.f;
+    return number_at(layout.format, value_row(layout, page, slot), index, value_bits(layout.format), value_offset(layout.format), head_dim, scale, zero);
 }
 
 KV_DEVICE float clamp_to_half(float x) { return x > 65504.f ? 65504.f : x < -65504.f ? -65504.f : x; }
 
 // The smallest half that is no less, for steps: codes must reach both ends of the range.
 KV_DEVICE u16 half_at_least(float value) {
-  u16 half = F16::down(clamp_to_half(value));
-  return F16::up(half) < value && half < 0x7bff ? (u16)(half + 1) : half;
+    u16 half = F16::down(clamp_to_half(value));
+    return F16::up(half) < value && half < 0x7bff ? (u16)(half + 1) : half;
 }
 
 // One warp makes codes of head_dim numbers: the step is a half, the zero point is a half, and codes are chosen for them as they are stored.
 KV_DEVICE void store_codes(u8* row, u16* scale_and_zero, const float* numbers, int bits, int offset, int head_dim, int lane) {
-  const float infinity = __builtin_inff();
-  float least = infinity, most = -infinity;
-  for (int i = lane; i < head_dim; i += 32) {
-    float x = numbers[i];
-    least = x < least ? x : least;
-    most = x > most ? x : most;
-  }
-  KV_UNROLL for (int mask = 16; mask; mask >>= 1) {
-    float a = shuffle_xor(least, mask), b = shuffle_xor(most, mask);
-    least = a < least ? a : least;
-    most = b > most ? b : most;
-  }
-  least = clamp_to_half(least);
-  most = clamp_to_half(most);
-  int levels = (1 << bits) - 1;
-  u16 scale = half_at_least((most - least) / (float)levels);
-  float step = F16::up(scale);
-  u16 zero = F16::down(clamp_to_half(least + (float)offset * step));
-  float start = F16::up(zero), inverse = step > 0.f ? 1.f / step : 0.f, shift = (float)offset + 0.5f;
-  if (lane == 0) {
-    scale_and_zero[0] = scale;
-    scale_and_zero[1] = zero;
-  }
-  int per_byte = 8 / bits, bytes = head_dim * bits / 8;
-  for (int byte = lane; byte < bytes; byte += 32) {
-    int packed = 0;
-    for (int part = 0; part < per_byte; part++) {
-      float t = (numbers[code_index(byte * 8 + part * bits, bits, head_dim)] - start) * inverse + shift;
-      t = t > 0.f ? t : 0.f;
-      t = t > (float)levels ? (float)levels : t;
-      packed |= (int)t << (part * bits);
+    const float infinity = __builtin_inff();
+    float least = infinity, most = -infinity;
+    for (int i = lane; i < head_dim; i += 32) {
+        float x = numbers[i];
+        least = x < least ? x : least;
+        most = x > most ? x : most;
     }
-    row[byte] = (u8)packed;
-  }
+    KV_UNROLL for (int mask = 16; mask; mask >>= 1) {
+        float a = shuffle_xor(least, mask), b = shuffle_xor(most, mask);
+        least = a < least ? a : least;
+        most = b > most ? b : most;
+    }
+    least = clamp_to_half(least);
+    most = clamp_to_half(most);
+    int levels = (1 << bits) - 1;
+    u16 scale = half_at_least((most - least) / (float)levels);
+    float step = F16::up(scale);
+    u16 zero = F16::down(clamp_to_half(least + (float)offset * step));
+    float start = F16::up(zero), inverse = step > 0.f ? 1.f / step : 0.f, shift = (float)offset + 0.5f;
+    if (lane == 0) {
+        scale_and_zero[0] = scale;
+        scale_and_zero[1] = zero;
+    }
+    int per_byte = 8 / bits, bytes = head_dim * bits / 8;
+    for (int byte = lane; byte < bytes; byte += 32) {
+        int packed = 0;
+        for (int part = 0; part < per_byte; part++) {
+            float t = (numbers[code_index(byte * 8 + part * bits, bits, head_dim)] - start) * inverse + shift;
+            t = t > 0.f ? t : 0.f;
+            t = t > (float)levels ? (float)levels : t;
+            packed |= (int)t << (part * bits);
+        }
+        row[byte] = (u8)packed;
+    }
 }
 
 // One warp writes a key and a value of head_dim numbers into a slot, in the slot's format.
 KV_DEVICE void store_numbers(const PageLayout& layout, u8* page, int slot, const float* key, const float* value, int head_dim, int lane) {
-  u8 *keys = key_row(layout, page, slot), *values = value_row(layout, page, slot);
-  int format = layout.format;
-  if (is_quantized(format)) {
-    u16* scales = scales_of(layout, page, slot);
-    store_codes(keys, scales, key, key_bits(format), key_offset(format), head_dim, lane);
-    store_codes(values, scales + 2, value, value_bits(format), value_offset(format), head_dim, lane);
-    return;
-  }
-  for (int i = lane; i < head_dim; i += 32) {
-    if (format == kF32) {
-      ((float*)keys)[i] = key[i];
-      ((float*)values)[i] = value[i];
-    } else if (format == kF16) {
-      ((u16*)keys)[i] = F16::down(clamp_to_half(key[i]));
-      ((u16*)values)[i] = F16::down(clamp_to_half(value[i]));
-    } else {
-      ((u16*)keys)[i] = BF16::down(key[i]);
-      ((u16*)values)[i] = BF16::down(value[i]);
+    u8 *keys = key_row(layout, page, slot), *values = value_row(layout, page, slot);
+    int format = layout.format;
+    if (is_quantized(format)) {
+        u16* scales = scales_of(layout, page, slot);
+        store_codes(keys, scales, key, key_bits(format), key_offset(format), head_dim, lane);
+        store_codes(values, scales + 2, value, value_bits(format), value_offset(format), head_dim, lane);
+        return;
     }
-  }
+    for (int i = lane; i < head_dim; i += 32) {
+        if (format == kF32) {
+            ((float*)keys)[i] = key[i];
+            ((float*)values)[i] = value[i];
+        } else if (format == kF16) {
+            ((u16*)keys)[i] = F16::down(clamp_to_half(key[i]));
+            ((u16*)values)[i] = F16::down(clamp_to_half(value[i]));
+        } else {
+            ((u16*)keys)[i] = BF16::down(key[i]);
+            ((u16*)values)[i] = BF16::down(value[i]);
+        }
+    }
 }
 
 // What belongs to a KV beside its numbers; one thread writes it.
 KV_DEVICE void store_metadata(const PageLayout& layout, u8* page, int slot, int position, float score, float log_weight) {
-  *position_of(layout, page, slot) = position;
-  *score_of(layout, page, slot) = score;
-  if (layout.log_weights >= 0) *log_weight_of(layout, page, slot) = log_weight;
+    *position_of(layout, page, slot) = position;
+    *score_of(layout, page, slot) = score;
+    if (layout.log_weights >= 0) *log_weight_of(layout, page, slot) = log_weight;
 }
 
 }  // namespace kv
