@@ -7,7 +7,7 @@ internal static class BatchChecks
 
     /// <summary>Sizes of arrays and tensors against each other.</summary>
     /// <exception cref="ArgumentException">Something does not fit; the message names it.</exception>
-    public static void Check(KvBatch batch, in KvArenaShape shape, CpuTensor rows, int queryHeads, int kvHeads)
+    public static void Check(KvBatch batch, in KvArenaShape shape, DeviceTensor rows, int queryHeads, int kvHeads)
     {
         if (kvHeads <= 0 || queryHeads <= 0 || queryHeads % kvHeads != 0)
             throw new ArgumentException($"{queryHeads} query heads cannot share {kvHeads} KV heads evenly.", nameof(kvHeads));
@@ -42,7 +42,7 @@ internal static class BatchChecks
 
     /// <summary>The tensor of results.</summary>
     /// <exception cref="ArgumentException">It does not fit; the message says why.</exception>
-    public static void CheckOutput(KvBatch batch, in KvArenaShape shape, CpuTensor output, int queryHeads)
+    public static void CheckOutput(KvBatch batch, in KvArenaShape shape, DeviceTensor output, int queryHeads)
     {
         if (output.Columns != queryHeads * shape.HeadDim || output.Rows < batch.RowCount)
             throw new ArgumentException($"The output is [{output.Rows}, {output.Columns}], not [{batch.RowCount}, {queryHeads * shape.HeadDim}].", nameof(output));

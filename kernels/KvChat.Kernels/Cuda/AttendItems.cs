@@ -1,0 +1,129 @@
+using System.Runtime.InteropServices;
+
+namespace KvChat.Kernels.Cuda;
+
+/// <summary>A list of work items that grows and stays, and what the items cost.</summary>
+internal sealed class ItemList<T>
+    where T : unmanaged
+{
+    private T[] _items = new T[64];
+    private long[] _costs = new long[64];
+
+    /// <summary>Number of items.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>The items' bytes.</summary>
+    public ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes<T>(_items.AsSpan(0, Count));
+
+    /// <summary>An item.</summary>
+    public ref readonly T this[int index] => ref _items[index];
+
+    /// <summary>What an item costs, in multiplications.</summary>
+    public long CostOf(int index) => _costs[index];
+
+    /// <summary>Forgets all items.</summary>
+    public void Clear() => Count = 0;
+
+    /// <summary>Appends an item.</summary>
+    public void Add(in T item, long cost)
+    {
+        if (Count == _items.Length)
+        {
+            Array.Resize(ref _items, 2 * Count);
+            Array.Resize(ref _costs, 2 * Count);
+        }
+
+        _items[Count] = item;
+        _costs[Count++] = cost;
+    }
+}
+
+/// <summary>The items of an attention operation for the sequences of one kind of format: blocks of queries, cut by segments where there are too few of them for the device.</summary>
+internal sealed class AttendItems
+{
+    // Records are written and read once more: no more of them than this many bytes.
+    private const long LargestRecords = 256L << 20;
+
+    private readonly ItemList<AttendItem> _blocks = new();
+
+    /// <summary>What to compute.</summary>
+    public ItemList<AttendItem> Items { get; } = new();
+
+    /// <summary>Whose records are merged afterwards.</summary>
+    public ItemList<AttendItem> Merges { get; } = new();
+
+    /// <summary>Records that the items write.</summary>
+    public int Records { get; private set; }
+
+    /// <summary>Most queries of an item.</summary>
+    public int QueriesOfItem { get; private set; }
+
+    /// <summary>Cuts the sequences of a batch whose attention is of a kind, for a device that wants so many items.</summary>
+    public void Cut(KvBatch batch, int kvHeads, int group, int headDim, AttendKind kind, int wantedItems, int recordSize)
+    {
+        Items.Clear();
+        Merges.Clear();
+        _blocks.Clear();
+        Records = 0;
+        QueriesOfItem = kind.Queries();
+        for (int s = 0; s < batch.SequenceCount; s++)
+        {
+            if (AttendKinds.Of(batch.Sequences[s], group) == kind)
+                AddBlocks(batch, s, kvHeads, group);
+        }
+
+        long segments = 0, records = 0;
+        for (int i = 0; i < _blocks.Count; i++)
+        {
+            segments += _blocks[i].EndSegment;
+            records += (long)_blocks[i].EndSegment * (_blocks[i].EndQuery - _blocks[i].FirstQuery);
+        }
+
+        bool cuts = _blocks.Count < wantedItems && records * recordSize * sizeof(float) <= LargestRecords;
+        int length = cuts ? (int)Math.Max(1, segments / wantedItems) : int.MaxValue;
+        for (int i = 0; i < _blocks.Count; i++)
+            CutBlock(_blocks[i], length, headDim);
+    }
+
+    private static long CostOf(in AttendItem item, int headDim) =>
+        (long)(item.EndQuery - item.FirstQuery) * (item.EndSegment - item.FirstSegment) * AttendArguments.Segment * headDim * 2;
+
+    private static int Segments(int kvs) => (kvs + AttendArguments.Segment - 1) / AttendArguments.Segment;
+
+    // Heaviest first: the last rows see the most.
+    private void AddBlocks(KvBatch batch, int sequence, int kvHeads, int group)
+    {
+        int queries = batch.Sequences[sequence].RowCount * group;
+        for (int first = queries == 0 ? -1 : (queries - 1) / QueriesOfItem * QueriesOfItem; first >= 0; first -= QueriesOfItem)
+        {
+            int end = Math.Min(first + QueriesOfItem, queries);
+            for (int h = 0; h < kvHeads; h++)
+            {
+                HeadView head = batch.Heads[(sequence * kvHeads) + h];
+                int segments = Segments(head.LowLength) + Segments(head.Length + ((end - 1) / group) + 1);
+                _blocks.Add(new AttendItem { Sequence = sequence, KvHead = h, FirstQuery = first, EndQuery = end, EndSegment = segments, Records = -1 }, 0);
+            }
+        }
+    }
+
+    private void CutBlock(AttendItem block, int length, int headDim)
+    {
+        if (block.EndSegment <= length)
+        {
+            Items.Add(block, CostOf(block, headDim));
+            return;
+        }
+
+        block.Records = Records;
+        block.RecordSegments = block.EndSegment;
+        Records = checked(Records + (block.EndSegment * (block.EndQuery - block.FirstQuery)));
+        Merges.Add(block, CostOf(block, headDim) / AttendArguments.Segment);
+        for (int first = 0; first < block.RecordSegments; first += length)
+        {
+            AttendItem piece = block;
+            piece.FirstSegment = first;
+            piece.EndSegment = block.RecordSegments - first <= length ? block.RecordSegments : first + length;
+            Items.Add(piece, CostOf(piece, headDim));
+        }
+    }
+}
