@@ -64,6 +64,9 @@ internal sealed class GridFile<T>(string path, Func<T, object> key) : IDisposabl
 
     public bool Has(object rowKey) => _rows.ContainsKey(rowKey);
 
+    /// <summary>The row of a key, or null.</summary>
+    public T? Find(object rowKey) => _rows.GetValueOrDefault(rowKey);
+
     public void Add(T row)
     {
         lock (_gate)

@@ -73,8 +73,9 @@ public static class GridJob
             MaxQueuedRequests = Math.Max(256, settings.Sessions),
         }, cancellationToken: cancellationToken).ConfigureAwait(false);
         var model = (LoadedModel)client.GetService(typeof(LoadedModel))!;
+        var engine = (InferenceEngine)client.GetService(typeof(InferenceEngine))!;
         Claim(settings, model);
-        IReadOnlyList<TaskSet> sets = GridSources.Read(settings, text => model.Tokenizer.Encode(text, allowSpecial: false).Ids.Length);
+        IReadOnlyList<TaskSet> sets = GridSources.Read(settings, model, engine.ContextTokens);
         using var answers = new GridFile<GridAnswer>(Path.Combine(settings.Output, "answers.jsonl"), a => a.Key);
         using var likeness = new GridFile<TextLikeness>(Path.Combine(settings.Output, "text.jsonl"), l => l.Key);
         bool complete = true;
@@ -82,7 +83,7 @@ public static class GridJob
         {
             await new GridRunner(client, settings.Sessions).RunAsync(sets, cells, answers, clock.Token).ConfigureAwait(false);
             if (settings.TextTokens > 0)
-                await FollowTextAsync(settings, client, model, likeness, clock.Token).ConfigureAwait(false);
+                await FollowTextAsync(settings, engine, model, likeness, clock.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -94,14 +95,14 @@ public static class GridJob
         return new GridResult(rows, complete);
     }
 
-    private static async Task FollowTextAsync(GridSettings settings, KvCompressChatClient client, LoadedModel model, GridFile<TextLikeness> file, CancellationToken cancellationToken)
+    private static async Task FollowTextAsync(GridSettings settings, InferenceEngine engine, LoadedModel model, GridFile<TextLikeness> file, CancellationToken cancellationToken)
     {
         int needed = settings.TextTokens + (2 * TextRunner.Followed) + ((settings.TextPassages - 1) * TextRunner.Followed);
         string text = settings.TextFile is { } path
             ? await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false)
             : LedgerTask.Text(needed, settings.Seed, t => model.Tokenizer.Encode(t, allowSpecial: false).Ids.Length);
         string name = $"{(settings.TextFile is null ? "ledger" : Path.GetFileNameWithoutExtension(settings.TextFile))}-{TaskNames.Length(settings.TextTokens)}";
-        var runner = new TextRunner((InferenceEngine)client.GetService(typeof(InferenceEngine))!, model);
+        var runner = new TextRunner(engine, model);
         await runner.RunAsync(name, text, settings.TextTokens, settings.TextPassages, settings.Cells, file, cancellationToken).ConfigureAwait(false);
     }
 

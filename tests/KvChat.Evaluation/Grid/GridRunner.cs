@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using KvChat.Evaluation.Questions;
 using KvChat.Evaluation.Tasks;
+using KvChat.Runtime.Compression;
 using KvChat.Runtime.Scheduling;
 using Microsoft.Extensions.AI;
 
@@ -28,24 +29,46 @@ internal sealed class GridRunner(KvCompressChatClient client, int sessions)
             var progress = new ProgressLine(set.Name, missing.Sum(m => m.Items.Length));
             foreach ((TaskDocument document, Item[] items) in missing)
             {
-                await AskAsync(set, document, items, answer =>
+                await AskAsync(set, document, items, (item, answer) =>
                 {
-                    file.Add(answer);
+                    AddAll(answer, item.Cells, file);
                     progress.Step(answer.Score >= 1);
                 }, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    private static Item[] Missing(TaskSet set, TaskDocument document, IReadOnlyList<GridCell> cells, GridFile<GridAnswer> file) =>
-    [
-        .. from cell in cells
-           from question in Enumerable.Range(0, document.Questions.Count)
-           where !file.Has((set.Name, document.Id, question, cell.Key))
-           select new Item(cell, question),
-    ];
+    /// <summary>
+    /// The questions that are still to be asked. Cells of a policy that looks at no question differ in nothing where their queries differ: one is asked, its answers are both's.
+    /// </summary>
+    private static Item[] Missing(TaskSet set, TaskDocument document, IReadOnlyList<GridCell> cells, GridFile<GridAnswer> file)
+    {
+        var items = new List<Item>();
+        foreach (IGrouping<GridCell, GridCell> equal in cells.GroupBy(c => DocumentCopies.IsCopied(c) ? c with { Query = CompressionQuery.Unknown } : c))
+        {
+            for (int question = 0; question < document.Questions.Count; question++)
+            {
+                GridCell[] open = [.. equal.Where(c => !file.Has((set.Name, document.Id, question, c.Key)))];
+                if (open.Length == 0)
+                    continue;
+                GridAnswer? known = open.Length == equal.Count() ? null : file.Find((set.Name, document.Id, question, equal.Except(open).First().Key));
+                if (known is null)
+                    items.Add(new Item(equal.Key, question, open));
+                else
+                    AddAll(known, open, file);
+            }
+        }
 
-    private async Task AskAsync(TaskSet set, TaskDocument document, Item[] items, Action<GridAnswer> answered, CancellationToken cancellationToken)
+        return [.. items];
+    }
+
+    private static void AddAll(GridAnswer answer, IEnumerable<GridCell> cells, GridFile<GridAnswer> file)
+    {
+        foreach (GridCell cell in cells)
+            file.Add(answer with { Cell = cell.Key });
+    }
+
+    private async Task AskAsync(TaskSet set, TaskDocument document, Item[] items, Action<Item, GridAnswer> answered, CancellationToken cancellationToken)
     {
         using var copies = new DocumentCopies(client, document.Text, set.System);
         var left = new ConcurrentDictionary<string, int>(items.GroupBy(i => i.Cell.Key).ToDictionary(g => g.Key, g => g.Count()));
@@ -53,7 +76,7 @@ internal sealed class GridRunner(KvCompressChatClient client, int sessions)
         await Parallel.ForEachAsync(items, parallel, async (item, token) =>
         {
             KvDocument? resident = string.IsNullOrWhiteSpace(document.Text) ? null : await copies.OfAsync(item.Cell, token).ConfigureAwait(false);
-            answered(await AskAsync(set, document, item, resident, token).ConfigureAwait(false));
+            answered(item, await AskAsync(set, document, item, resident, token).ConfigureAwait(false));
             if (left.AddOrUpdate(item.Cell.Key, 0, (_, count) => count - 1) == 0)
                 copies.Release(item.Cell);
         }).ConfigureAwait(false);
@@ -80,6 +103,6 @@ internal sealed class GridRunner(KvCompressChatClient client, int sessions)
         };
     }
 
-    /// <summary>A question to be asked in a cell.</summary>
-    private readonly record struct Item(GridCell Cell, int Question);
+    /// <summary>A question to be asked in a cell, for all cells that come to the same.</summary>
+    private readonly record struct Item(GridCell Cell, int Question, IReadOnlyList<GridCell> Cells);
 }

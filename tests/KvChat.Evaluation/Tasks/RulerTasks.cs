@@ -38,9 +38,10 @@ internal static class RulerTasks
         {
             var needles = new List<string>();
             var asked = new List<TaskQuestion>();
+            var keys = new HashSet<string>(StringComparer.Ordinal);
             for (int i = 0; i < questions + distractors; i++)
             {
-                string key = $"{random.Of(LedgerWords.Colours)} {random.Name()}";
+                string key = Unused(keys, () => $"{random.Of(LedgerWords.Colours)} {random.Name()}");
                 string[] numbers = [.. Enumerable.Range(0, values).Select(_ => random.From(1_000_000, 10_000_000).ToString(CultureInfo.InvariantCulture))];
                 needles.AddRange(numbers.Select(n => $"One of the secret numbers of {key} is {n}."));
                 if (i < questions)
@@ -55,10 +56,10 @@ internal static class RulerTasks
         {
             var lines = new List<string>();
             var asked = new List<TaskQuestion>();
-            var used = new HashSet<string>(StringComparer.Ordinal);
+            HashSet<string> used = new(StringComparer.Ordinal), values = new(StringComparer.Ordinal);
             for (int chain = 0; chain < questions; chain++)
             {
-                int value = random.From(10_000, 100_000);
+                string value = Unused(values, () => random.From(10_000, 100_000).ToString(CultureInfo.InvariantCulture));
                 string[] names = [.. Enumerable.Range(0, ChainLength).Select(_ => Fresh(used))];
                 lines.Add($"VAR {names[0]} = {value}.");
                 lines.AddRange(names.Zip(names.Skip(1), (from, to) => $"VAR {to} = VAR {from}."));
@@ -115,22 +116,18 @@ internal static class RulerTasks
             return [.. order.Select(chain => lines[(chain * ChainLength) + next[chain]++])];
         }
 
-        private string Fresh(HashSet<string> used)
-        {
-            string name;
-            do
-                name = new string([.. Enumerable.Range(0, 5).Select(_ => (char)('A' + random.Below(26)))]);
-            while (!used.Add(name));
-            return name;
-        }
+        private string Fresh(HashSet<string> used) => Unused(used, () => new string([.. Enumerable.Range(0, 5).Select(_ => (char)('A' + random.Below(26)))]));
 
-        private string Word(HashSet<string> used)
+        private string Word(HashSet<string> used) => Unused(used, () => random.Name(2).ToLowerInvariant());
+
+        /// <summary>Two things of one name would make a question that two answers fit.</summary>
+        private static string Unused(HashSet<string> used, Func<string> make)
         {
-            string word;
+            string made;
             do
-                word = random.Name(2).ToLowerInvariant();
-            while (!used.Add(word));
-            return word;
+                made = make();
+            while (!used.Add(made));
+            return made;
         }
 
         private static string Numbered(List<string> words) => string.Join(' ', words.Select((w, i) => $"{i + 1}. {w}"));

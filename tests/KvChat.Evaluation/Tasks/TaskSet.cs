@@ -20,6 +20,33 @@ public sealed record TaskDocument(string Id, string Text, IReadOnlyList<TaskQues
 /// <param name="System">The system prompt, or null for none.</param>
 public sealed record TaskSet(string Name, IReadOnlyList<TaskDocument> Documents, IAnswerMetric Metric, int AnswerTokens, string? System = "Answer from the document only.")
 {
+    /// <summary>
+    /// The set with no document longer than a model can read: of a longer one the middle is left out, as LongBench does.
+    /// </summary>
+    /// <param name="contextTokens">Tokens that document, question and answer have together, with what a template writes.</param>
+    /// <param name="starts">Encodes a text: where each token starts in it.</param>
+    /// <param name="cut">Receives how many documents were cut.</param>
+    public TaskSet Fitting(int contextTokens, Func<string, IReadOnlyList<int>> starts, out int cut)
+    {
+        ArgumentNullException.ThrowIfNull(starts);
+        const int template = 128;
+        int count = 0;
+        TaskDocument[] documents = [.. Documents.Select(Fit)];
+        cut = count;
+        return this with { Documents = documents };
+
+        TaskDocument Fit(TaskDocument document)
+        {
+            int room = contextTokens - AnswerTokens - template - document.Questions.Max(q => starts(q.Text).Count) - (System is null ? 0 : starts(System).Count);
+            IReadOnlyList<int> at = starts(document.Text);
+            int half = Math.Max(1, room / 2);
+            if (at.Count <= room)
+                return document;
+            count++;
+            return document with { Text = document.Text[..at[half]] + document.Text[at[at.Count - half]..] };
+        }
+    }
+
     /// <summary>The set with at most so many questions: question 1 of every document, then question 2, and so on.</summary>
     public TaskSet Limited(int questions)
     {

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using KvChat.Evaluation.Tasks;
 
 namespace KvChat.Tests.Evaluation;
@@ -42,6 +43,61 @@ public sealed class TaskTests : IDisposable
                 Assert.All(q.Expected.Texts, t => Assert.Contains(t, document.Text, StringComparison.Ordinal));
             });
         }
+    }
+
+    [Theory]
+    [InlineData("niah-single", 3)]
+    [InlineData("niah-multikey", 3 + 24)] // keys that nobody asks for stand among those that are
+    [InlineData("niah-multivalue", 3 * 4)]
+    public void As_many_needles_stand_in_the_text_as_the_task_says(string name, int needles)
+    {
+        foreach (TaskDocument document in Generate(name, 6).Documents)
+        {
+            string[] keys = [.. Regex.Matches(document.Text, @"One of the secret numbers of (.+?) is \d+\.").Select(m => m.Groups[1].Value)];
+            Assert.Equal(needles, keys.Length);
+            Assert.Equal(name == "niah-multivalue" ? needles / 4 : needles, keys.Distinct().Count());
+        }
+    }
+
+    [Fact]
+    public void Chains_of_variables_have_values_and_names_of_their_own()
+    {
+        foreach (TaskDocument document in Generate("variable-tracking", 7).Documents)
+        {
+            Assert.Equal(document.Questions.Count, document.Questions.Select(q => q.Text).Distinct().Count());
+            string[] names = [.. document.Questions.SelectMany(q => q.Expected.Texts)];
+            Assert.Equal(names.Length, names.Distinct().Count());
+        }
+    }
+
+    [Fact]
+    public void Answers_about_ledgers_may_be_matched_by_their_value_alone()
+    {
+        TaskSet exact = Generate("prose", 1), value = TaskNames.Generate("prose", 1000, 2, 3, 1, Words, matchValue: true);
+        Assert.Equal(("exact", "value"), (exact.Metric.Name, value.Metric.Name));
+        foreach ((TaskQuestion one, TaskQuestion other) in exact.Documents.Zip(value.Documents).SelectMany(d => d.First.Questions.Zip(d.Second.Questions)))
+        {
+            Assert.Equal(one.Text, other.Text);
+            Assert.Contains(other.Expected.Texts[0], one.Expected.Texts[0], StringComparison.Ordinal);
+            Assert.Equal(1, value.Metric.Score($"It is {other.Expected.Texts[0]}, I think.", other.Expected));
+        }
+    }
+
+    [Fact]
+    public void A_document_that_is_too_long_loses_its_middle()
+    {
+        TaskSet set = new("set", [Document("short", 10), Document("long", 3000)], Generate("prose", 1).Metric, 64);
+        TaskSet fitting = set.Fitting(1000, WordStarts, out int cut);
+        Assert.Equal((1, set.Documents[0].Text), (cut, fitting.Documents[0].Text));
+        string text = fitting.Documents[1].Text;
+        Assert.InRange(Words(text), 700, 1000 - 64);
+        Assert.StartsWith("w0 w1 w2 ", text, StringComparison.Ordinal);
+        Assert.EndsWith(" w2998 w2999", text, StringComparison.Ordinal);
+
+        static TaskDocument Document(string id, int words) =>
+            new(id, string.Join(' ', Enumerable.Range(0, words).Select(i => $"w{i}")), [new TaskQuestion("What is it?", new KvChat.Evaluation.Metrics.ExpectedAnswer("it"))]);
+
+        static IReadOnlyList<int> WordStarts(string text) => [.. Enumerable.Range(0, text.Length).Where(i => i == 0 || text[i - 1] == ' ')];
     }
 
     [Fact]
@@ -105,12 +161,33 @@ public sealed class TaskTests : IDisposable
         Assert.Equal(1, sets[1].Metric.Score("ann", sets[1].Documents[0].Questions[0].Expected), 9);
     }
 
+    [Fact]
+    public void Rulers_beginning_of_the_answer_stands_behind_the_question_once()
+    {
+        Write("vt/validation.jsonl", """{"index":0,"input":"Text.\nQuestion: Which? Answer:","outputs":["A"],"answer_prefix":"Answer:"}""");
+        Write("cwe/validation.jsonl", """{"index":0,"input":"Text.\nQuestion: Which?","outputs":["A"],"answer_prefix":" Answer: The words are:"}""");
+        IReadOnlyList<TaskSet> sets = PublishedData.Read(_folder, limit: null);
+        Assert.Equal(["Question: Which? Answer: The words are:", "Question: Which? Answer:"], sets.Select(s => s.Documents[0].Questions[0].Text));
+        Assert.Equal([120, 30], sets.Select(s => s.AnswerTokens));
+    }
+
+    [Fact]
+    public void Chinese_datasets_are_left_out_by_name_beside_others()
+    {
+        Write("dureader.jsonl", "{}");
+        Write("qasper.jsonl", """{"input":"Why?","context":"c","answers":["x"],"all_classes":null}""");
+        var leftOut = new List<string>();
+        Assert.Equal("longbench-qasper", Assert.Single(PublishedData.Read(_folder, limit: null, leftOut.Add)).Name);
+        Assert.EndsWith("dureader.jsonl", Assert.Single(leftOut), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("narrativeqa.jsonl", """{"input":"Why?","answers":["x"]}""", "'context'")]
     [InlineData("narrativeqa.jsonl", """{"input":"Why?","context":"c","answers":"x"}""", "'answers'")]
     [InlineData("narrativeqa.jsonl", "[1]", "'input'")]
     [InlineData("narrativeqa.jsonl", "{", "line 1")]
-    [InlineData("dureader.jsonl", "{}", "'dureader'")]
+    [InlineData("dureader.jsonl", "{}", "holds no .jsonl file")]
+    [InlineData("other.jsonl", "{}", "'other'")]
     [InlineData("narrativeqa.jsonl", "", "no row")]
     public void A_file_that_is_not_as_published_is_refused_by_name(string file, string content, string named)
     {
