@@ -1,16 +1,10 @@
-// The scheduler of fibers and the pool of OS threads that run blocks.
-#include "emulator.h"
+// The scheduler: fibers, their stacks, what barriers and collectives do to them.
+#include "scheduler.h"
 #include "fiber_switch.h"
 #include <sys/mman.h>
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
+#include <cstdlib>
 #include <cstring>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <random>
-#include <thread>
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
@@ -27,73 +21,8 @@ constexpr size_t STACK = 512 << 10;
 constexpr size_t STACK = 128 << 10;
 #endif
 
-struct Warp {
-    uint32_t live, ready, arrived;
-    Collective operation;
-    Site site;
-    void* arguments[32];
-};
-
-struct Launch {
-    const Kernel* kernel;
-    const void* arguments;
-    Extent grid, block;
-    size_t shared_bytes;
-    int order;
-    std::atomic<size_t> next{0};
-    std::mutex failing;
-    std::string failure;
-};
-
-/// An address range that ends, and whose parts end, on pages that must not be touched.
-struct Mapping {
-    char* memory = nullptr;
-    size_t bytes = 0;
-    Mapping() = default;
-    Mapping(const Mapping&) = delete;
-    ~Mapping() { release(); }
-    void release() {
-        if (memory) {
-            munmap(memory, bytes);
-        }
-        memory = nullptr;
-    }
-    void reserve(size_t size) {
-        release();
-        memory = (char*)mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (memory == MAP_FAILED) {
-            std::abort();
-        }
-        bytes = size;
-    }
-};
-
-/// What one OS thread needs to run blocks, kept from launch to launch.
-struct Worker {
-    Launch* launch = nullptr;
-    std::vector<Fiber> fibers;
-    std::vector<Warp> warps;
-    size_t threads = 0;
-    Block block{};
-    Mapping stacks, shared;
-    size_t stacks_for = 0;
-    std::string failure;
-    std::minstd_rand random;
-    void* scheduler = nullptr;
-    void* sanitizer_state = nullptr;
-    const void* scheduler_stack = nullptr;
-    size_t scheduler_stack_bytes = 0;
-};
-
 thread_local Fiber* current_fiber;
 thread_local Worker* current_worker;
-
-__attribute__((noinline)) Worker* worker() { return current_worker; }
-
-std::map<std::string, Kernel>& kernels() {
-    static std::map<std::string, Kernel> all;
-    return all;
-}
 
 /// Goes on in another fiber, or in the scheduler (null).
 __attribute__((noinline)) void jump(Fiber* from, Fiber* to) {
@@ -190,6 +119,8 @@ std::string describe_deadlock(const Worker& w) {
     return text;
 }
 
+}
+
 void prepare_memory(Worker& w, size_t threads, size_t shared_bytes) {
     const size_t slot = STACK + GUARD;
     if (w.stacks_for < threads) {
@@ -211,7 +142,7 @@ void prepare_memory(Worker& w, size_t threads, size_t shared_bytes) {
     w.block.shared_bytes = rounded;
 }
 
-void prepare_block(Worker& w, size_t index) {
+static void prepare_block(Worker& w, size_t index) {
     const Extent& grid = w.launch->grid;
     Block& b = w.block;
     b.id = {(unsigned)(index % grid.x), (unsigned)(index / grid.x % grid.y), (unsigned)(index / grid.x / grid.y)};
@@ -269,86 +200,33 @@ void run_block(Worker& w, size_t index) {
     }
 }
 
-void run_blocks(Launch& launch) {
-    static thread_local std::unique_ptr<Worker> kept = std::make_unique<Worker>();
-    Worker& w = *kept;
-    current_worker = &w;
-    w.launch = &launch;
-    w.failure.clear();
-    w.random.seed((unsigned)launch.order + 7);
-    prepare_memory(w, launch.block.volume(), launch.shared_bytes);
-    const size_t total = launch.grid.volume();
-    for (size_t index; (index = launch.next++) < total;) {
-        run_block(w, index);
-        if (!w.failure.empty()) {
-            std::lock_guard<std::mutex> lock(launch.failing);
-            if (launch.failure.empty()) {
-                launch.failure = w.failure;
-            }
-            launch.next = total;
-        }
-    }
-}
-
-/// OS threads that outlive launches; a launch uses as many as it asks for. Never destroyed: a library may be unloaded while they sleep.
-class Pool {
-public:
-    void run(Launch& launch, int workers) {
-        std::lock_guard<std::mutex> one_at_a_time(running_);
-        std::unique_lock<std::mutex> lock(state_);
-        while ((int)threads_.size() < workers) {
-            const int number = (int)threads_.size();
-            threads_.emplace_back([this, number] { serve(number); });
-        }
-        launch_ = &launch;
-        wanted_ = workers;
-        busy_ = workers;
-        generation_++;
-        start_.notify_all();
-        done_.wait(lock, [this] { return busy_ == 0; });
-        launch_ = nullptr;
-    }
-
-private:
-    void serve(int number) {
-        unsigned seen = 0;
-        std::unique_lock<std::mutex> lock(state_);
-        for (;;) {
-            start_.wait(lock, [&] { return launch_ && generation_ != seen; });
-            seen = generation_;
-            if (number >= wanted_) {
-                continue;
-            }
-            Launch& launch = *launch_;
-            lock.unlock();
-            run_blocks(launch);
-            lock.lock();
-            if (--busy_ == 0) {
-                done_.notify_one();
-            }
-        }
-    }
-
-    std::mutex running_, state_;
-    std::condition_variable start_, done_;
-    std::vector<std::thread> threads_;
-    Launch* launch_ = nullptr;
-    int wanted_ = 0, busy_ = 0;
-    unsigned generation_ = 0;
-};
-
-Pool& pool() {
-    static Pool* const only = new Pool;
-    return *only;
-}
-}
-
 std::string to_string(const Site& site) {
     const char* slash = strrchr(site.file, '/');
     return std::string(slash ? slash + 1 : site.file) + ":" + std::to_string(site.line);
 }
 
 Fiber* current() { return current_fiber; }
+
+__attribute__((noinline)) Worker* worker() { return current_worker; }
+
+void set_worker(Worker* worker) { current_worker = worker; }
+
+Mapping::~Mapping() {
+    if (memory) {
+        munmap(memory, bytes);
+    }
+}
+
+void Mapping::reserve(size_t size) {
+    if (memory) {
+        munmap(memory, bytes);
+    }
+    memory = (char*)mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        std::abort();
+    }
+    bytes = size;
+}
 
 void fail(const std::string& what) {
     Fiber* fiber = current();
@@ -442,25 +320,5 @@ void wait_copies(unsigned groups_left_pending) {
         }
     }
     fiber->copies.resize(kept);
-}
-
-void add_kernel(const Kernel& kernel) { kernels()[kernel.name] = kernel; }
-
-const Kernel* find_kernel(const std::string& name) {
-    const auto found = kernels().find(name);
-    return found == kernels().end() ? nullptr : &found->second;
-}
-
-std::string launch(const Kernel& kernel, const void* arguments, Extent grid, Extent block, size_t shared_bytes, const Options& options) {
-    Launch run;
-    run.kernel = &kernel;
-    run.arguments = arguments;
-    run.grid = grid;
-    run.block = block;
-    run.shared_bytes = shared_bytes;
-    run.order = options.order;
-    const int wanted = options.workers > 0 ? options.workers : std::min(4, (int)std::max(1u, std::thread::hardware_concurrency()));
-    pool().run(run, (int)std::min<size_t>((size_t)wanted, std::max<size_t>(1, grid.volume())));
-    return run.failure;
 }
 }
