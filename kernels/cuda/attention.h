@@ -69,8 +69,8 @@ KV_DEVICE void merge(Softmax& earlier, const Softmax& later, float& keep, float&
 
 KV_DEVICE float reciprocal_of(const Softmax& softmax) { return softmax.sum == 0.0f ? 0.0f : 1.0f / softmax.sum; }
 
-// From a scaled dot product to a logit, as a power of two.
-KV_DEVICE float finish_logit(float x, float cap) { return cap != 0.0f ? cap * tanh(x) : x; }
+// From a scaled dot product to a logit, as a power of two. Near 0 the cap's error is that of numbers near the cap: a softmax sees differences alone.
+KV_DEVICE float finish_logit(float x, float cap) { return cap == 0.0f ? x : cap - 2.0f * cap / (exp2_fast(x * (2.0f * LOG2_OF_E)) + 1.0f); }
 
 // A segment of one of the two ends.
 struct Segment {

@@ -147,6 +147,9 @@ KV_DEVICE void merge_records(const AttendArguments& a) {
         float sum = 0.0f;
         const float* next = record;
         for (int segment = 0; segment < item.record_segments; segment++, next += a.record_size) {
+            if (next[1] == 0.0f) {
+                continue;  // nobody wrote its sums
+            }
             float keep, add;
             merge(total, Softmax{next[0], next[1]}, keep, add);
             sum = fma(sum, keep, next[kRecordHeader + i] * add);

@@ -3,9 +3,9 @@
 // A page: keys token by token, values token by token; at its end positions (i32), scores (f32), log-weights (f32), and before those, for codes, four halves
 // per KV: scale and zero of the key, scale and zero of the value. So keys and values start where wide loads may start, whatever the number of slots.
 //
-// Codes are stored unsigned: a number is scale * (code - offset) + zero. Codes of 4 bits stand in words of eight, numbers 2i and 2i+1 at the bits 4i and
-// 4i + 16; codes of 2 bits in words of sixteen, at the bits 2i and 2i + 16: one shift and one mask give a pair of neighbours in the two halves of a
-// register. Where a head does not fill such words, codes follow each other from the lowest bit on.
+// Codes are stored unsigned: a number is scale * (code - offset) + zero. Codes of b bits stand in words of 32 / b, numbers 2i and 2i + 1 at the bits b * i and
+// b * i + 16: one shift and one mask give a pair of neighbours in the two halves of a register, where a code is read as a half of code * 2^-24. Where a head
+// does not fill such words, codes follow each other from the lowest bit on.
 #pragma once
 #include "primitives.h"
 
@@ -45,17 +45,14 @@ KV_DEVICE int value_offset(int format) { return format == kK8V8 ? 128 : 0; }
 
 // Bit of a code in the row of its key or value.
 KV_DEVICE int code_bit(int index, int bits, int head_dim) {
-    if (bits == 4 && (head_dim & 7) == 0) return (index >> 3) * 32 + ((index & 7) >> 1) * 4 + (index & 1) * 16;
-    if (bits == 2 && (head_dim & 15) == 0) return (index >> 4) * 32 + ((index & 15) >> 1) * 2 + (index & 1) * 16;
-    return index * bits;
+    const int of_word = 32 / bits, inside = index & (of_word - 1);
+    return (head_dim & (of_word - 1)) == 0 ? index / of_word * 32 + (inside >> 1) * bits + (inside & 1) * 16 : index * bits;
 }
 
 // The number whose code stands at a bit, the inverse of code_bit.
 KV_DEVICE int code_index(int bit, int bits, int head_dim) {
-    int in_word = bit & 31;
-    if (bits == 4 && (head_dim & 7) == 0) return (bit >> 5) * 8 + ((in_word & 15) >> 2) * 2 + (in_word >> 4);
-    if (bits == 2 && (head_dim & 15) == 0) return (bit >> 5) * 16 + ((in_word & 15) >> 1) * 2 + (in_word >> 4);
-    return bit / bits;
+    const int of_word = 32 / bits, inside = bit & 31;
+    return (head_dim & (of_word - 1)) == 0 ? (bit >> 5) * of_word + (inside & 15) / bits * 2 + (inside >> 4) : bit / bits;
 }
 
 KV_DEVICE u8* key_row(const PageLayout& layout, u8* page, int slot) { return page + slot * layout.key_bytes; }

@@ -59,17 +59,17 @@ internal sealed class AttendItems
     public int QueriesOfItem { get; private set; }
 
     /// <summary>Cuts the sequences of a batch whose attention is of a kind, for a device that wants so many items.</summary>
-    public void Cut(KvBatch batch, int kvHeads, int group, int headDim, AttendKind kind, int wantedItems, int recordSize)
+    public void Cut(KvBatch batch, in AttendArguments attend, AttendKernels kernels, AttendKind kind, int wantedItems)
     {
         Items.Clear();
         Merges.Clear();
         _blocks.Clear();
         Records = 0;
-        QueriesOfItem = kind.Queries();
+        QueriesOfItem = kernels.QueriesOf(kind);
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            if (AttendKinds.Of(batch.Sequences[s], group) == kind)
-                AddBlocks(batch, s, kvHeads, group);
+            if (kernels.KindOf(batch.Sequences[s], attend.Group) == kind)
+                AddBlocks(batch, s, attend.KvHeads, attend.Group);
         }
 
         long segments = 0, records = 0;
@@ -79,10 +79,10 @@ internal sealed class AttendItems
             records += (long)_blocks[i].EndSegment * (_blocks[i].EndQuery - _blocks[i].FirstQuery);
         }
 
-        bool cuts = _blocks.Count < wantedItems && records * recordSize * sizeof(float) <= LargestRecords;
+        bool cuts = _blocks.Count < wantedItems && records * attend.RecordSize * sizeof(float) <= LargestRecords;
         int length = cuts ? (int)Math.Max(1, segments / wantedItems) : int.MaxValue;
         for (int i = 0; i < _blocks.Count; i++)
-            CutBlock(_blocks[i], length, headDim);
+            CutBlock(_blocks[i], length, AttendKernels.NeedsRecords(kind), kernels.HeadDim);
     }
 
     private static long CostOf(in AttendItem item, int headDim) =>
@@ -106,9 +106,9 @@ internal sealed class AttendItems
         }
     }
 
-    private void CutBlock(AttendItem block, int length, int headDim)
+    private void CutBlock(AttendItem block, int length, bool needsRecords, int headDim)
     {
-        if (block.EndSegment <= length)
+        if (block.EndSegment <= (needsRecords ? 1 : length))
         {
             Items.Add(block, CostOf(block, headDim));
             return;

@@ -20,6 +20,7 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
     private readonly CudaScratch _reciprocals = new(queue), _items = new(queue), _records = new(queue), _statistics = new(queue);
     private readonly AttendItems _cut = new();
     private readonly CudaScores _scores = new(queue);
+    private AttendKernels? _kernels;
 
     /// <summary>Normalises, rotates and stores the rows of a batch.</summary>
     /// <exception cref="ArgumentException">A tensor, the batch or a parameter does not fit the others; the message names it.</exception>
@@ -92,8 +93,10 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
             Factor = operation.SoftCap == 0 ? operation.Scale * Log2OfE : operation.Scale / operation.SoftCap,
             Cap = operation.SoftCap * Log2OfE,
         };
-        foreach (AttendKind kind in AttendKinds.All)
-            Attend(batch, kind, shape.HeadDim, arguments);
+        if (_kernels?.HeadDim != shape.HeadDim)
+            _kernels = new AttendKernels(shape.HeadDim, queue.LargestSharedBytes);
+        foreach (AttendKind kind in AttendKernels.Kinds)
+            Attend(batch, _kernels, kind, arguments);
         if (observes)
             _scores.Observe(batch, arguments);
     }
@@ -140,9 +143,9 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
             : throw new ArgumentException($"{name} has {norm.Length} numbers, not {headDim} or {headDim * heads}.", name);
     }
 
-    private void Attend(KvBatch batch, AttendKind kind, int headDim, AttendArguments arguments)
+    private void Attend(KvBatch batch, AttendKernels kernels, AttendKind kind, AttendArguments arguments)
     {
-        _cut.Cut(batch, arguments.KvHeads, arguments.Group, headDim, kind, ItemsOfMultiprocessor * queue.Multiprocessors, arguments.RecordSize);
+        _cut.Cut(batch, arguments, kernels, kind, ItemsOfMultiprocessor * queue.Multiprocessors);
         if (_cut.Items.Count == 0)
             return;
         ReadOnlySpan<byte> items = _cut.Items.Bytes, merges = _cut.Merges.Bytes;
@@ -155,11 +158,11 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         }
 
         arguments.Items = address;
-        string kernel = kind.Kernel(headDim, out int threads, out int sharedBytes);
+        AttendKernel kernel = kernels[kind];
         for (int count; arguments.FirstItem < _cut.Items.Count; arguments.FirstItem += count)
         {
             count = CountOf(_cut.Items, arguments.FirstItem);
-            queue.Launch(kernel, count, 1, threads, sharedBytes, BytesOf(arguments));
+            queue.Launch(kernel.Name, count, 1, kernel.Threads, kernel.SharedBytes, BytesOf(arguments));
         }
 
         arguments.Items += items.Length;

@@ -6,6 +6,9 @@ internal interface ICudaQueue
     /// <summary>Multiprocessors of the device; more blocks than these are needed to keep it busy.</summary>
     int Multiprocessors { get; }
 
+    /// <summary>Most dynamic shared memory that a block can be given, in bytes.</summary>
+    int LargestSharedBytes { get; }
+
     /// <summary>Device memory, aligned to 256 bytes; what is in it is not defined.</summary>
     nint Allocate(long bytes);
 

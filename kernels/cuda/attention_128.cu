@@ -1,0 +1,5 @@
+// Heads of 97 to 128 numbers. A file per length, so that a driver compiles only what a model needs.
+#include "attention_forms.h"
+
+KV_ATTEND(F16, f16, 128)
+KV_ATTEND(BF16, bf16, 128)

@@ -1,0 +1,5 @@
+// Heads of 129 to 256 numbers. A file per length, so that a driver compiles only what a model needs.
+#include "attention_forms.h"
+
+KV_ATTEND(F16, f16, 256)
+KV_ATTEND(BF16, bf16, 256)
