@@ -1,0 +1,20 @@
+namespace KvChat.Kernels.Cuda;
+
+/// <summary>Settings of the CUDA back end.</summary>
+public sealed record CudaBackendOptions
+{
+    /// <summary>Environment variable that names the driver's library where <see cref="DriverPath"/> is null.</summary>
+    public const string DriverVariable = "KVCHAT_CUDA_DRIVER";
+
+    /// <summary>Number of the device, 0 for the first.</summary>
+    public int Device { get; init; }
+
+    /// <summary>
+    /// Path of the driver's library; null for what the environment variable <see cref="DriverVariable"/> names, and else for the system's own
+    /// (<c>nvcuda.dll</c>, <c>libcuda.so.1</c>).
+    /// </summary>
+    public string? DriverPath { get; init; }
+
+    /// <summary>Whether every launch is waited for, so that an error names the kernel that made it. Slow; for the search of errors.</summary>
+    public bool WaitsForLaunches { get; init; }
+}

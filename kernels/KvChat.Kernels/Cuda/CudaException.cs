@@ -1,0 +1,44 @@
+namespace KvChat.Kernels.Cuda;
+
+/// <summary>The CUDA driver refused a call, or what was launched before failed.</summary>
+public class CudaException : Exception
+{
+    internal CudaException(string message, string call = "", int code = 0, Exception? inner = null)
+        : base(message, inner)
+    {
+        Call = call;
+        Code = code;
+    }
+
+    /// <summary>Function of the driver API that answered with an error; empty where none did.</summary>
+    public string Call { get; }
+
+    /// <summary>The driver's <c>CUresult</c>; 0 where the driver gave none.</summary>
+    public int Code { get; }
+}
+
+/// <summary>There is no CUDA device to be used here: no driver, one that is too old, no device, or one of a capability below 8.0.</summary>
+public sealed class CudaUnavailableException : CudaException
+{
+    internal CudaUnavailableException(string message, string call = "", int code = 0, Exception? inner = null)
+        : base(message, call, code, inner)
+    {
+    }
+}
+
+/// <summary>The device has too little free memory.</summary>
+public sealed class CudaOutOfMemoryException : OutOfMemoryException
+{
+    internal CudaOutOfMemoryException(string message, long askedBytes, long freeBytes)
+        : base(message)
+    {
+        AskedBytes = askedBytes;
+        FreeBytes = freeBytes;
+    }
+
+    /// <summary>Bytes that were asked for.</summary>
+    public long AskedBytes { get; }
+
+    /// <summary>Bytes of device memory that were free.</summary>
+    public long FreeBytes { get; }
+}

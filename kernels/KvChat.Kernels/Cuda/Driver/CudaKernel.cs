@@ -1,0 +1,68 @@
+namespace KvChat.Kernels.Cuda.Driver;
+
+/// <summary>Sizes of a launch: blocks in three directions.</summary>
+internal readonly record struct CudaGrid(int X, int Y = 1, int Z = 1);
+
+/// <summary>An entry of a module.</summary>
+internal sealed unsafe class CudaKernel(CudaContext context, nint function, string name, int argumentBytes)
+{
+    private const int MaximumDynamicShared = 8, Registers = 4, LocalBytes = 3;
+
+    // What every device gives without being asked.
+    private const int DefaultShared = 48 << 10;
+
+    private int _shared = DefaultShared;
+
+    /// <summary>Entry name.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Bytes of its argument, as the PTX says.</summary>
+    public int ArgumentBytes { get; } = argumentBytes;
+
+    /// <summary>Registers of a thread, and bytes of local memory, in which registers are spilled.</summary>
+    public (int Registers, int LocalBytes) Resources => (Attribute(Registers), Attribute(LocalBytes));
+
+    /// <summary>Launches the kernel.</summary>
+    /// <exception cref="CudaException">The launch is refused; the message names the kernel and its shapes.</exception>
+    public void Launch<TArguments>(CudaStream stream, CudaGrid grid, int block, int shared, in TArguments arguments)
+        where TArguments : unmanaged
+    {
+        fixed (TArguments* at = &arguments)
+            Launch(stream, grid, block, shared, new ReadOnlySpan<byte>(at, sizeof(TArguments)));
+    }
+
+    /// <summary>Launches the kernel with its argument as bytes.</summary>
+    /// <exception cref="CudaException">The launch is refused; the message names the kernel and its shapes.</exception>
+    public void Launch(CudaStream stream, CudaGrid grid, int block, int shared, ReadOnlySpan<byte> arguments)
+    {
+        if (arguments.Length != ArgumentBytes)
+            throw new ArgumentException($"{Name} takes a structure of {ArgumentBytes} bytes, not {arguments.Length}: the kernels and their binding are not of one version.", nameof(arguments));
+        if (shared > _shared)
+            AllowShared(shared, grid, block);
+        fixed (byte* at = arguments)
+        {
+            void* parameter = at;
+            int result = context.Driver.Functions.LaunchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block, 1, 1, (uint)shared, stream.Handle, &parameter, null);
+            if (result != 0)
+                context.Driver.Check(result, "cuLaunchKernel", Describe(Name, grid, block, shared));
+        }
+    }
+
+    /// <summary>A launch in words.</summary>
+    public static string Describe(string name, CudaGrid grid, int block, int shared) =>
+        $"The kernel is {name}, with {grid.X} x {grid.Y} x {grid.Z} blocks of {block} threads and {shared} bytes of shared memory.";
+
+    private void AllowShared(int shared, CudaGrid grid, int block)
+    {
+        context.Driver.Check(context.Driver.Functions.FuncSetAttribute(function, MaximumDynamicShared, shared), "cuFuncSetAttribute",
+            $"{Describe(Name, grid, block, shared)} The device gives a block at most {context.LargestShared}.");
+        _shared = shared;
+    }
+
+    private int Attribute(int attribute)
+    {
+        int value;
+        context.Driver.Check(context.Driver.Functions.FuncGetAttribute(&value, attribute, function), "cuFuncGetAttribute", $"The kernel is {Name}.");
+        return value;
+    }
+}
