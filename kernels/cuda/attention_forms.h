@@ -2,31 +2,9 @@
 // are read once for the whole group. Wide: 16 queries for each warp (prompts), all warps share each tile. Loading overlaps with computing: keys of the next tile
 // come while values of this one are multiplied, its values while the next keys are.
 #pragma once
-#include "attention_work.h"
+#include "attention_scores.h"
 
 namespace kv {
-
-template <int D> struct Form {
-    static constexpr int WARPS = D > 128 ? 2 : 4;
-    static constexpr int THREADS = 32 * WARPS;
-    static constexpr int TILE_BYTES = kTile * TileRows<D>::BYTES_OF_ROW;
-    static constexpr int TABLE_BYTES = sizeof(TileTable);
-    static constexpr int STATE_BYTES = kQueries * D * 4 + kQueries * 8;  // sums of values, then largest and sum of each row
-};
-
-template <class T, int D> struct QuerySpace {
-    static constexpr int PART_BYTES = kQueries * TileRows<D>::BYTES_OF_ROW;
-    static constexpr int BYTES = Precision<T>::PARTS * PART_BYTES + kQueries * 8;
-    static KV_DEVICE QueryRows<T, D> at(u8* space) {
-        QueryRows<T, D> rows;
-        KV_UNROLL for (int part = 0; part < Precision<T>::PARTS; part++) {
-            rows.parts[part] = (u16*)(space + part * PART_BYTES);
-        }
-        rows.factors = (float*)(space + Precision<T>::PARTS * PART_BYTES);
-        rows.sums = rows.factors + kQueries;
-        return rows;
-    }
-};
 
 template <class T, int D> KV_DEVICE void attend_narrow(const AttendArguments& a) {
     KV_DYNAMIC_SHARED(shared);
@@ -223,4 +201,5 @@ template <class T, int D> KV_DEVICE void attend_wide(const AttendArguments& a) {
 
 #define KV_ATTEND(T, name, D)                                                                                                                        \
     KV_KERNEL void KV_BOUNDS(kv::Form<D>::THREADS) kv_attend_narrow_##name##_d##D(kv::AttendArguments a) { kv::attend_narrow<kv::T, D>(a); } \
+    KV_KERNEL void KV_BOUNDS(kv::Form<D>::THREADS) kv_observe_##name##_d##D(kv::ScoreArguments a) { kv::observe_tensor<kv::T, D>(a); } \
     KV_KERNEL void KV_BOUNDS(kv::Form<D>::THREADS) kv_attend_wide_##name##_d##D(kv::AttendArguments a) { kv::attend_wide<kv::T, D>(a); }

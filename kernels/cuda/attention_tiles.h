@@ -15,7 +15,7 @@ template <int D> struct TileRows {
 
 // What a tile's KVs have beside numbers. A number of a key is key_scale * stored + key_zero.
 struct TileTable {
-    u64 keys[kTile];    // addresses of rows
+    u64 keys[kTile];  // addresses of rows
     u64 values[kTile];
     float key_scale[kTile];
     float key_zero[kTile];

@@ -4,6 +4,28 @@
 
 namespace kv {
 
+template <int D> struct Form {
+    static constexpr int WARPS = D > 128 ? 2 : 4;
+    static constexpr int THREADS = 32 * WARPS;
+    static constexpr int TILE_BYTES = kTile * TileRows<D>::BYTES_OF_ROW;
+    static constexpr int TABLE_BYTES = sizeof(TileTable);
+    static constexpr int STATE_BYTES = kQueries * D * 4 + kQueries * 8;  // sums of values, then largest and sum of each row
+};
+
+template <class T, int D> struct QuerySpace {
+    static constexpr int PART_BYTES = kQueries * TileRows<D>::BYTES_OF_ROW;
+    static constexpr int BYTES = Precision<T>::PARTS * PART_BYTES + kQueries * 8;
+    static KV_DEVICE QueryRows<T, D> at(u8* space) {
+        QueryRows<T, D> rows;
+        KV_UNROLL for (int part = 0; part < Precision<T>::PARTS; part++) {
+            rows.parts[part] = (u16*)(space + part * PART_BYTES);
+        }
+        rows.factors = (float*)(space + Precision<T>::PARTS * PART_BYTES);
+        rows.sums = rows.factors + kQueries;
+        return rows;
+    }
+};
+
 // What a block works on.
 struct AttendWork {
     AttendItem item;

@@ -1,5 +1,5 @@
-// Scores of KVs from the attention of observed rows, after attention has left each row's softmax in the statistics. A lane has one KV, so that sums run over
-// rows and members in an order that nothing else changes, and no two threads write the same score.
+// Scores of KVs from the attention of observed rows, in single precision for pages of singles (attention_scores.h has them on tensor cores), and the pooling
+// of a window's sums. A lane has one KV, so that sums run over rows and members in an order that nothing else changes, and no two threads write the same score.
 #include "scores.h"
 
 namespace kv {
@@ -30,10 +30,6 @@ KV_DEVICE float attention_of(const AttendArguments& a, const Observed& o, int kv
     return seen && logit != -INFINITE ? exp2_fast(logit - statistics[0]) * statistics[1] : 0.0f;
 }
 
-KV_DEVICE float combine(float sum, float attention, int flags) {
-    return flags & kLargest ? maximum(attention, sum) : flags & kSquared ? fma(attention, attention, sum) : sum + attention;
-}
-
 // Window mode: the sum over the window's rows for each member of the group; pool_scores goes on from there.
 KV_DEVICE void observe_window(const ScoreArguments& a, const ScoreItem& item, const Observed& o) {
     for (int member = 0; member < a.attend.group; member++) {
@@ -42,7 +38,7 @@ KV_DEVICE void observe_window(const ScoreArguments& a, const ScoreItem& item, co
             sum = combine(sum, attention_of(a.attend, o, item.kv_head, row, member), o.sequence.flags);
         }
         if (o.exists) {
-            a.sums[item.sums + member * item.sum_stride + o.kv] = sum;
+            a.sums[item.sums + (u64)member * item.sum_stride + o.kv] = sum;
         }
     }
 }
@@ -98,6 +94,22 @@ KV_DEVICE void observe(const ScoreArguments& a) {
 }
 
 // Window mode: the largest, or the mean, of neighbouring sums of each member, then the sum or the largest over the group. Beyond an end's borders lie zeros.
+KV_DEVICE float pooled_score(const ScoreArguments& a, const ScoreItem& item, const Sequence& sequence, int kv, int count) {
+    const int reach = sequence.pool_width / 2, from = maximum(kv - reach, 0), to = minimum(kv + reach, count - 1);
+    const float part = 1.0f / (float)(2 * reach + 1);
+    float score = 0.0f;
+    for (int member = 0; member < a.attend.group; member++) {
+        const float* sums = a.sums + item.sums + (u64)member * item.sum_stride;
+        float pooled = 0.0f;
+        for (int i = from; i <= to; i++) {
+            pooled = sequence.flags & kAveragePool ? pooled + sums[i] : maximum(sums[i], pooled);
+        }
+        pooled = sequence.flags & kAveragePool ? pooled * part : pooled;
+        score = sequence.flags & kLargest ? maximum(pooled, score) : score + pooled;
+    }
+    return score;
+}
+
 KV_DEVICE void pool_scores(const ScoreArguments& a) {
     const ScoreItem item = a.items[a.attend.first_item + block_x()];
     const Sequence sequence = a.attend.batch.sequences[item.sequence];
@@ -106,25 +118,12 @@ KV_DEVICE void pool_scores(const ScoreArguments& a) {
     }
     const Head head = a.attend.batch.heads[item.sequence * a.attend.kv_heads + item.kv_head];
     const End end = end_of(a.attend.arena, a.attend.batch, sequence, head, item.is_low != 0);
-    const int count = visible_kvs(end, sequence.row_count - 1), kv = item.first + thread_index(), reach = sequence.pool_width / 2;
-    if (kv >= count) {
-        return;
+    const int count = visible_kvs(end, sequence.row_count - 1), limit = minimum(count, item.first + a.run);
+    for (int kv = item.first + thread_index(); kv < limit; kv += block_size()) {
+        int slot;
+        u8* page = locate(a.attend.arena, end, kv, slot);
+        *score_of(end.layout, page, slot) = pooled_score(a, item, sequence, kv, count);
     }
-    const int from = maximum(kv - reach, 0), to = minimum(kv + reach, count - 1);
-    const float part = 1.0f / (float)(2 * reach + 1);
-    float score = 0.0f;
-    for (int member = 0; member < a.attend.group; member++) {
-        const float* sums = a.sums + item.sums + member * item.sum_stride;
-        float pooled = 0.0f;
-        for (int i = from; i <= to; i++) {
-            pooled = sequence.flags & kAveragePool ? pooled + sums[i] : maximum(sums[i], pooled);
-        }
-        pooled = sequence.flags & kAveragePool ? pooled * part : pooled;
-        score = sequence.flags & kLargest ? maximum(pooled, score) : score + pooled;
-    }
-    int slot;
-    u8* page = locate(a.attend.arena, end, kv, slot);
-    *score_of(end.layout, page, slot) = score;
 }
 
 }  // namespace kv

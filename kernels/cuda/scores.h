@@ -8,7 +8,7 @@ struct ScoreItem {
     int sequence;
     int kv_head;
     int is_low;
-    int first;       // KV, counted in the end; a multiple of kScoreRun
+    int first;       // KV, counted in the end
     int sums;        // where the sums of the end's KV 0 are, member 0; window mode only
     int sum_stride;  // from one member to the next
 };
@@ -18,8 +18,13 @@ struct ScoreArguments {
     AttendArguments attend;
     const ScoreItem* items;
     float* sums;
+    int run;  // KVs of an item
+    int padding;
 };
 
-constexpr int kScoreWarps = 2, kScoreRun = kScoreWarps * kTile;
+// One attention weight more for a KV.
+KV_DEVICE float combine(float sum, float attention, int flags) {
+    return flags & kLargest ? maximum(attention, sum) : flags & kSquared ? fma(attention, attention, sum) : sum + attention;
+}
 
 }  // namespace kv

@@ -22,12 +22,18 @@ internal enum AttendKind
 /// <summary>A kernel and the sizes of its blocks.</summary>
 internal readonly record struct AttendKernel(string Name, int Threads, int SharedBytes);
 
+/// <summary>A kernel that makes scores, and how many KVs an item of it has.</summary>
+internal readonly record struct ScoreKernel(string Name, int Threads, int SharedBytes, int Run);
+
 /// <summary>Chooses kernels for heads of one length on one device.</summary>
 internal sealed class AttendKernels
 {
     private const int Tile = 32, QueriesOfWarp = 16, TableBytes = Tile * 40;
 
+    private const int TilesOfWarp = 2, PlainRun = 64;
+
     private readonly AttendKernel[] _kernels = new AttendKernel[5];
+    private readonly ScoreKernel[] _scores = new ScoreKernel[5];
     private readonly int _largestShared;
 
     /// <summary>Kernels for heads of <paramref name="headDim"/> numbers, 1 to 256, on a device that gives a block so many bytes of shared memory.</summary>
@@ -40,6 +46,7 @@ internal sealed class AttendKernels
         int row = (padded % 64 == 0 ? padded : padded + 8) * sizeof(ushort), tiles = 2 * ((Tile * row) + TableBytes);
         int state = QueriesOfWarp * ((padded * sizeof(float)) + (2 * sizeof(float)));
         _kernels[(int)AttendKind.Plain] = new AttendKernel("kv_attend_plain", 128, 0);
+        _scores[(int)AttendKind.Plain] = new ScoreKernel("kv_observe", PlainRun, PlainRun * (headDim + 1) * sizeof(float), PlainRun);
         foreach (bool brain in (ReadOnlySpan<bool>)[false, true])
         {
             int queries = QueriesOfWarp * (((brain ? 3 : 2) * row) + (2 * sizeof(float)));
@@ -48,6 +55,10 @@ internal sealed class AttendKernels
                 new AttendKernel($"kv_attend_narrow_{format}_d{padded}", 32 * Warps, (Warps * tiles) + queries + state);
             _kernels[(int)(brain ? AttendKind.WideBrain : AttendKind.WideHalf)] =
                 new AttendKernel($"kv_attend_wide_{format}_d{padded}", 32 * Warps, tiles + (Warps * (queries + state)));
+            int turned = QueriesOfWarp * (Tile + 1) * sizeof(float);
+            ScoreKernel score = new($"kv_observe_{format}_d{padded}", 32 * Warps, (Warps * (tiles + turned)) + queries, Warps * TilesOfWarp * Tile);
+            _scores[(int)(brain ? AttendKind.NarrowBrain : AttendKind.NarrowHalf)] = score;
+            _scores[(int)(brain ? AttendKind.WideBrain : AttendKind.WideHalf)] = score;
         }
     }
 
@@ -71,12 +82,15 @@ internal sealed class AttendKernels
         bool brain = slice.Format == KvFormat.BF16, narrow = (long)slice.RowCount * group <= QueriesOfWarp;
         AttendKind kind = narrow ? brain ? AttendKind.NarrowBrain : AttendKind.NarrowHalf : brain ? AttendKind.WideBrain : AttendKind.WideHalf;
 
-        // Rows must not depend on what comes with them, so both forms are used or none.
+        // Rows must not depend on what comes with them, so all forms are used or none.
         int needed = Math.Max(
             this[brain ? AttendKind.NarrowBrain : AttendKind.NarrowHalf].SharedBytes,
             this[brain ? AttendKind.WideBrain : AttendKind.WideHalf].SharedBytes);
-        return needed <= _largestShared ? kind : AttendKind.Plain;
+        return Math.Max(needed, ScoreOf(kind).SharedBytes) <= _largestShared ? kind : AttendKind.Plain;
     }
+
+    /// <summary>What makes the scores of sequences whose attention is of a kind.</summary>
+    public ScoreKernel ScoreOf(AttendKind kind) => _scores[(int)kind];
 
     /// <summary>Queries of an item.</summary>
     public int QueriesOf(AttendKind kind) => kind is AttendKind.WideHalf or AttendKind.WideBrain ? Warps * QueriesOfWarp : QueriesOfWarp;

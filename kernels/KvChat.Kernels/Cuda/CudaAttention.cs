@@ -98,7 +98,7 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         foreach (AttendKind kind in AttendKernels.Kinds)
             Attend(batch, _kernels, kind, arguments);
         if (observes)
-            _scores.Observe(batch, arguments);
+            _scores.Observe(batch, _kernels, arguments);
     }
 
     /// <inheritdoc/>

@@ -109,9 +109,6 @@ internal struct AttendArguments
 [StructLayout(LayoutKind.Sequential)]
 internal struct ScoreItem
 {
-    /// <summary>KVs of an item.</summary>
-    public const int Run = 64;
-
     public int Sequence;
     public int KvHead;
     public int IsLow;
@@ -127,4 +124,6 @@ internal struct ScoreArguments
     public AttendArguments Attend;
     public nint Items;
     public nint Sums;
+    public int Run;
+    public int Padding;
 }
