@@ -1,6 +1,7 @@
 using KvChat.Documents;
 using KvChat.Loading;
 using KvChat.Prompts;
+using KvChat.Quality;
 using KvChat.Requests;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Scheduling;
@@ -42,7 +43,7 @@ public sealed partial class KvCompressChatClient
         {
             Prompt = prompt.Tokens.AsMemory(0, length),
             Spans = [.. prompt.Spans.Where(s => s.Start < length).Select(s => s with { Length = Math.Min(s.Length, length - s.Start) })],
-            Compression = compression,
+            Compression = served.Quality.Settings(compression, QualityQuery.Unknown, length, _telemetry.Logger),
         };
         PreparedSequence sequence = await served.Engine.PrepareAsync(request, progress is null ? null : new DocumentSteps(progress), cancellationToken).ConfigureAwait(false);
         return Keep(text, options, sequence);
@@ -51,12 +52,16 @@ public sealed partial class KvCompressChatClient
     /// <summary>What the cache's budget holds; exact, by the engine's own arithmetic. The model must have been loaded.</summary>
     /// <param name="tokens">Tokens of a session, prompt and answer together.</param>
     /// <param name="compression">How it is compressed; null for the client's own setting.</param>
+    /// <param name="answerTokens">How many of them are the answer's, for sessions that answer all at once; 0 for sessions that are only held, such as documents.</param>
     /// <exception cref="InvalidOperationException">The model has not been loaded: see <see cref="EnsureLoadedAsync(CancellationToken)"/>.</exception>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
-    public CapacityPlan PlanCapacity(int tokens, KvCompression? compression = null)
+    public CapacityPlan PlanCapacity(int tokens, KvCompression? compression = null, int answerTokens = 0)
     {
         ServedModel served = _host.Current ?? throw new InvalidOperationException("The model has not been loaded; await EnsureLoadedAsync first.");
-        return served.Engine.PlanCapacity(tokens, compression ?? served.Compression);
+        KvCompression wanted = compression ?? served.Compression;
+        wanted.Validate();
+        QualityQuery query = wanted.Query == CompressionQuery.Unknown ? QualityQuery.Unknown : QualityQuery.Known;
+        return served.Engine.PlanCapacity(tokens, served.Quality.Settings(wanted, query, tokens, _telemetry.Logger), answerTokens);
     }
 
     private RequestDefaults Defaults(ServedModel served, KvCompression compression) => new(served.Sampling, compression, [ModelId, served.Model.Name, _options.Model]);

@@ -6,6 +6,7 @@ using KvChat.Health;
 using KvChat.Loading;
 using KvChat.Models;
 using KvChat.Prompts;
+using KvChat.Quality;
 using KvChat.Requests;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
@@ -220,6 +221,6 @@ public sealed partial class KvCompressChatClient : IChatClient, IAsyncDisposable
         RequestSettings settings = _reader.Read(options, defaults, prompts.Traits);
         served.Allowance.Check(messages, settings.Instructions);
         BuiltPrompt prompt = prompts.Build(messages, settings, _documents);
-        return new AnswerStream(served, prompt, settings, ModelId, _clock.GetUtcNow());
+        return new AnswerStream(served, prompt, WithQuality(served, settings, prompt, document, IsLaterTurn(messages)), ModelId, _clock.GetUtcNow());
     }
 }

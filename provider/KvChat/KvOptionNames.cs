@@ -9,8 +9,11 @@ public static class KvOptionNames
     /// <summary>What all names of compression begin with.</summary>
     public const string Prefix = "kv_";
 
-    /// <summary><c>kv-compress</c> or <c>off</c>; a share or number of KVs without a policy means <c>kv-compress</c>.</summary>
+    /// <summary><c>kv-compress</c> or <c>off</c>; a share or number of KVs, or a quality, without a policy means <c>kv-compress</c>.</summary>
     public const string Policy = "kv_policy";
+
+    /// <summary>A share of the full cache's right answers, above 0 and at most 1, instead of an amount.</summary>
+    public const string MinQuality = "kv_min_quality";
 
     /// <summary>KVs kept per KV seen, above 0 and at most 1.</summary>
     public const string RetainedRatio = "kv_retained_ratio";

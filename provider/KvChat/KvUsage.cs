@@ -40,6 +40,12 @@ public sealed record KvUsage
     public long DocumentTokensRead { get; init; }
 
     /// <summary>
+    /// Whether the request asked for a <see cref="Runtime.Compression.KvCompression.MinQuality"/> of a model that has no table of measurements, and got
+    /// <see cref="Runtime.Compression.KvCompression.Careful"/>.
+    /// </summary>
+    public bool IsQualityUnmeasured { get; init; }
+
+    /// <summary>
     /// KVs kept per layer and KV head at the end, <c>[layers * kvHeads]</c>; null where the response has been serialised or was put together from updates.
     /// </summary>
     public IReadOnlyList<int>? KeptPerHead { get; init; }
@@ -47,7 +53,7 @@ public sealed record KvUsage
     /// <summary>Share of the KVs that is kept, from 0 to 1.</summary>
     public double RetainedRatio => Seen == 0 ? 1 : (double)Kept / Seen;
 
-    internal static UsageDetails ToDetails(GenerationResult result, int outputTokens, int documentTokensRead)
+    internal static UsageDetails ToDetails(GenerationResult result, int outputTokens, int documentTokensRead, bool isQualityUnmeasured)
     {
         KvStatistics kvs = result.Kvs;
         return new UsageDetails
@@ -68,6 +74,7 @@ public sealed record KvUsage
                 [KvUsageNames.Preemptions] = result.Preemptions,
                 [KvUsageNames.PressureCompressions] = kvs.PressureCompressions,
                 [KvUsageNames.DocumentTokensRead] = documentTokensRead,
+                [KvUsageNames.QualityUnmeasured] = isQualityUnmeasured ? 1 : 0,
             },
         };
     }
@@ -88,6 +95,7 @@ public sealed record KvUsage
             Preemptions = Count(KvUsageNames.Preemptions),
             PressureCompressions = Count(KvUsageNames.PressureCompressions),
             DocumentTokensRead = Count(KvUsageNames.DocumentTokensRead),
+            IsQualityUnmeasured = Count(KvUsageNames.QualityUnmeasured) > 0,
             KeptPerHead = (raw as GenerationResult)?.Kvs.KeptPerHead,
         };
 

@@ -32,4 +32,7 @@ public static class KvUsageNames
 
     /// <summary>See <see cref="KvUsage.PressureCompressions"/>.</summary>
     public const string PressureCompressions = "kv_pressure_compressions";
+
+    /// <summary>1 where <see cref="KvUsage.IsQualityUnmeasured"/> holds, else 0.</summary>
+    public const string QualityUnmeasured = "kv_quality_unmeasured";
 }

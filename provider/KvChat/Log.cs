@@ -34,4 +34,10 @@ internal static partial class Log
 
     [LoggerMessage(7, LogLevel.Information, "Downloading {File}: {Percent} % of {TotalBytes} bytes in all.")]
     public static partial void DownloadProgress(ILogger logger, string file, int percent, long totalBytes);
+
+    [LoggerMessage(13, LogLevel.Warning, "A quality of {MinQuality} was asked for, and model {Model} has no measurements ({Table}): nothing is evicted, KVs are stored in {Format}. Said once.")]
+    public static partial void QualityUnmeasured(ILogger logger, double minQuality, string model, string table, Kernels.KvFormat format);
+
+    [LoggerMessage(14, LogLevel.Debug, "A quality of {MinQuality} is met by policy {Policy}, ratio {RetainedRatio:0.####} and format {Format} for {Tokens} tokens.")]
+    public static partial void QualityMet(ILogger logger, double minQuality, string policy, double retainedRatio, Kernels.KvFormat format, int tokens);
 }

@@ -19,6 +19,7 @@ internal sealed class AnswerStream
     private readonly GenerationRequest _request;
     private readonly AnswerText _text;
     private readonly AnswerContents _contents;
+    private readonly bool _isQualityUnmeasured;
     private readonly JsonArray _probabilities = [];
     private readonly string _modelId;
     private readonly string _messageId = $"msg_{Guid.NewGuid():N}";
@@ -28,6 +29,7 @@ internal sealed class AnswerStream
     {
         _served = served;
         _prompt = prompt;
+        _isQualityUnmeasured = settings.IsQualityUnmeasured;
         _modelId = modelId;
         _createdAt = createdAt;
         Tokenizer tokenizer = served.Model.Tokenizer;
@@ -86,7 +88,7 @@ internal sealed class AnswerStream
         Result = await generation.Completion.ConfigureAwait(false);
         if (!_contents.IsStopped && _contents.IsPlain)
             _served.Prompts.Answers.Add(AnswerMemory.Hash(_prompt.Tokens), _text.All, _text.Tokens);
-        ChatResponseUpdate last = Update([new UsageContent(KvUsage.ToDetails(Result, _text.TokenCount, _prompt.DocumentTokensRead)) { RawRepresentation = Result }]);
+        ChatResponseUpdate last = Update([new UsageContent(KvUsage.ToDetails(Result, _text.TokenCount, _prompt.DocumentTokensRead, _isQualityUnmeasured)) { RawRepresentation = Result }]);
         last.FinishReason = _contents.HasCalls ? ChatFinishReason.ToolCalls : _contents.IsStopped || Result.End == GenerationEnd.Stop ? ChatFinishReason.Stop : ChatFinishReason.Length;
         if (_request.TopLogProbabilities is not null)
             (last.AdditionalProperties ??= [])[KvOptionNames.LogProbabilities] = _probabilities;

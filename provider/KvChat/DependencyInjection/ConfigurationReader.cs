@@ -39,6 +39,7 @@ internal sealed class ConfigurationReader(string optionsName)
     private static readonly Dictionary<string, CompressionSetter> CompressionSetters = new(StringComparer.OrdinalIgnoreCase)
     {
         [nameof(KvCompression.Policy)] = static (s, r, v) => s with { Policy = r.Text(v) },
+        [nameof(KvCompression.MinQuality)] = static (s, r, v) => s with { MinQuality = r.Number(v) },
         [nameof(KvCompression.RetainedRatio)] = static (s, r, v) => s with { RetainedRatio = r.Number(v) },
         [nameof(KvCompression.RetainedKvs)] = static (s, r, v) => s with { RetainedKvs = r.Integer(v) },
         [nameof(KvCompression.Schedule)] = static (s, r, v) => s with { Schedule = r.Word<CompressionSchedule>(v) },
@@ -72,8 +73,10 @@ internal sealed class ConfigurationReader(string optionsName)
     {
         if (string.Equals(section.Value, KvCompression.Off.Policy, StringComparison.OrdinalIgnoreCase))
             return KvCompression.Off;
+        if (string.Equals(section.Value, nameof(KvCompression.Safe), StringComparison.OrdinalIgnoreCase))
+            return KvCompression.Safe;
         if (section.Value is not null)
-            throw Wrong(section, "\"off\", or a section of settings");
+            throw Wrong(section, "\"off\", \"safe\", or a section of settings");
         var settings = new KvCompression();
         foreach (IConfigurationSection value in section.GetChildren())
         {

@@ -69,7 +69,7 @@ public sealed class KvDocument : IDisposable
         ArgumentNullException.ThrowIfNull(compression);
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         compression.Validate();
-        PreparedSequence copy = await Sequence.ForkAsync(compression with { Query = CompressionQuery.Unknown }, progress is null ? null : new DocumentSteps(progress), cancellationToken).ConfigureAwait(false);
+        PreparedSequence copy = await Sequence.ForkAsync(Client.ForDocument(compression with { Query = CompressionQuery.Unknown }, Usage.Tokens), progress is null ? null : new DocumentSteps(progress), cancellationToken).ConfigureAwait(false);
         return Client.Keep(Text, new KvDocumentOptions { Name = Name }, copy);
     }
 

@@ -3,6 +3,7 @@ using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
 using KvChat.Models;
 using KvChat.Prompts;
+using KvChat.Quality;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Sampling;
@@ -13,8 +14,9 @@ namespace KvChat.Loading;
 /// <summary>A loaded model with its engine and all that turns messages into its prompts. Safe for concurrent use.</summary>
 internal sealed class ServedModel : IAsyncDisposable
 {
-    private ServedModel(LoadedModel model, InferenceEngine engine, PromptBuilder prompts, KvCompression compression)
+    private ServedModel(LoadedModel model, InferenceEngine engine, PromptBuilder prompts, KvCompression compression, QualityTarget quality)
     {
+        Quality = quality;
         Model = model;
         Engine = engine;
         Prompts = prompts;
@@ -41,15 +43,20 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>How a request is compressed that does not say it.</summary>
     public KvCompression Compression { get; }
 
+    /// <summary>What stands for a quality that is asked for.</summary>
+    public QualityTarget Quality { get; }
+
     public static ServedModel Load(LocatedModel located, KvCompressChatOptions options, TimeProvider clock, IProgress<double> progress, CancellationToken cancellationToken)
     {
         IComputeBackend backend = options.Backend?.Invoke(options.Threads) ?? new CpuBackend(new CpuBackendOptions { Threads = options.Threads, Activations = options.Activations });
         LoadedModel model = LoadedModel.Load(located.Path, located.Name, backend, progress, cancellationToken);
         try
         {
+            string measured = QualityTableFile.PathFor(located.Path);
+            QualityTable? table = QualityTableFile.Read(measured, model.Name);
             var prompts = new PromptBuilder(options.ChatTemplate ?? model.ChatTemplate, model.Tokenizer, clock);
             var engine = new InferenceEngine(model.Transformer, KvCompressChatOptionsValidator.Engine(options));
-            return new ServedModel(model, engine, prompts, options.Compression ?? DefaultCompression.For(model.Name));
+            return new ServedModel(model, engine, prompts, options.Compression ?? DefaultCompression.For(model.Name), new QualityTarget(table, measured, model.Name, engine.Supports));
         }
         catch
         {

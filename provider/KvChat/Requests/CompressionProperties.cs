@@ -14,6 +14,7 @@ internal static class CompressionProperties
     private static readonly Dictionary<string, Setter> Setters = new(StringComparer.Ordinal)
     {
         [KvOptionNames.Policy] = static (s, n, v) => s with { Policy = LooseValue.Text(n, v) },
+        [KvOptionNames.MinQuality] = static (s, n, v) => s with { MinQuality = LooseValue.Number(n, v), RetainedRatio = 1, RetainedKvs = null },
         [KvOptionNames.RetainedRatio] = static (s, n, v) => s with { RetainedRatio = LooseValue.Number(n, v), RetainedKvs = null },
         [KvOptionNames.RetainedKvs] = static (s, n, v) => s with { RetainedKvs = LooseValue.Integer(n, v) },
         [KvOptionNames.Schedule] = static (s, n, v) => s with
@@ -39,7 +40,7 @@ internal static class CompressionProperties
         [KvOptionNames.UnderPressure] = static (s, n, v) => s with { UnderPressure = LooseValue.Boolean(n, v) },
     };
 
-    /// <summary>Names that are read, in the order in which they are applied: a number of KVs goes before a ratio.</summary>
+    /// <summary>Names that are read, in the order in which they are applied: a number of KVs goes before a ratio, and a quality beside either is an error.</summary>
     public static IReadOnlyCollection<string> Names => Setters.Keys;
 
     /// <summary>The settings that a bag asks for.</summary>
@@ -51,17 +52,20 @@ internal static class CompressionProperties
         if (properties is null)
             return standard;
         KvCompression settings = standard;
-        bool saysHowMuch = false, saysPolicy = false;
+        bool saysQuality = false, saysAmount = false, saysPolicy = false;
         foreach ((string name, Setter set) in Setters)
         {
             if (!properties.TryGetValue(name, out object? value) || (LooseValue.IsNull(value) && name is not (KvOptionNames.PoolWidth or KvOptionNames.LowFormat)))
                 continue;
             saysPolicy |= name == KvOptionNames.Policy;
-            saysHowMuch |= name is KvOptionNames.RetainedRatio or KvOptionNames.RetainedKvs;
+            saysQuality |= name == KvOptionNames.MinQuality;
+            saysAmount |= name is KvOptionNames.RetainedRatio or KvOptionNames.RetainedKvs;
             settings = set(settings, name, value);
         }
 
-        if (saysHowMuch && !saysPolicy && settings.Policy == KvCompression.Off.Policy)
+        if (!saysQuality && (saysAmount || settings.Policy == KvCompression.Off.Policy))
+            settings = settings with { MinQuality = null }; // the standard's
+        if ((saysQuality || saysAmount) && !saysPolicy && settings.Policy == KvCompression.Off.Policy)
             settings = settings with { Policy = new KvCompression().Policy };
         settings.Validate();
         return settings;
@@ -71,6 +75,10 @@ internal static class CompressionProperties
     public static void Write(AdditionalPropertiesDictionary properties, KvCompression settings)
     {
         properties[KvOptionNames.Policy] = settings.Policy;
+        if (settings.MinQuality is { } quality)
+            properties[KvOptionNames.MinQuality] = quality;
+        else
+            properties.Remove(KvOptionNames.MinQuality);
         properties[KvOptionNames.RetainedRatio] = settings.RetainedRatio;
         if (settings.RetainedKvs is { } kvs)
             properties[KvOptionNames.RetainedKvs] = kvs;

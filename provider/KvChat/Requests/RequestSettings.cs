@@ -14,6 +14,9 @@ internal sealed record RequestSettings
 
     public required KvCompression Compression { get; init; }
 
+    /// <summary>Whether a quality was asked for and the model has no measurements.</summary>
+    public bool IsQualityUnmeasured { get; init; }
+
     public int? MaxOutputTokens { get; init; }
 
     public IReadOnlyList<string> StopSequences { get; init; } = [];

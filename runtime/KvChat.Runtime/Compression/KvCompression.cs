@@ -43,6 +43,23 @@ public sealed record KvCompression
     /// </summary>
     public static KvCompression LeanKv { get; } = new() { Format = KvFormat.K8V4, LowFormat = KvFormat.K4V2 };
 
+    /// <summary>
+    /// 99 % of the full cache's right answers, as measured of the model that is asked; see <see cref="MinQuality"/>. A model without measurements gets <see cref="Careful"/>.
+    /// </summary>
+    public static KvCompression Safe { get; } = new() { MinQuality = 0.99 };
+
+    /// <summary>
+    /// What a model without measurements gets where a quality is asked for: nothing is evicted, KVs are stored in K8V8, at little more than half of the bytes of F16. Figures of its likeness
+    /// to the full cache stand in tests/KvChat.Benchmarks/RESULTS.md, "A quality instead of a ratio".
+    /// </summary>
+    public static KvCompression Careful { get; } = new() { Policy = CompressionPolicies.Off, Format = KvFormat.K8V8 };
+
+    /// <summary>
+    /// A share of the full cache's right answers, above 0 and at most 1, that is to be kept, instead of a ratio; null for the settings themselves. Whoever knows the model's measurements
+    /// puts policy, ratio and formats in its place before a request is queued, which the chat client does from the table beside the model's file; the engine refuses it.
+    /// </summary>
+    public double? MinQuality { get; init; }
+
     /// <summary>Name of the policy, one of <see cref="CompressionPolicies.Names"/>: scorer and allocator together.</summary>
     public string Policy { get; init; } = "kv-compress";
 
@@ -111,6 +128,7 @@ public sealed record KvCompression
         Check.Field(RetainedRatio is > 0 and <= 1, nameof(KvCompression), nameof(RetainedRatio), RetainedRatio, "above 0 and at most 1");
         Check.Field(RetainedKvs is null || RetainedKvs >= SinkTokens + ProtectedTokens, nameof(KvCompression), nameof(RetainedKvs), RetainedKvs,
             $"at least SinkTokens + ProtectedTokens = {SinkTokens + ProtectedTokens}");
+        CheckQuality();
         Check.Field(Enum.IsDefined(Schedule), nameof(KvCompression), nameof(Schedule), Schedule, "a CompressionSchedule");
         Check.Field(Enum.IsDefined(Query), nameof(KvCompression), nameof(Query), Query, "a CompressionQuery");
         Check.Field(Enum.IsDefined(Format), nameof(KvCompression), nameof(Format), Format, $"one of: {KvFormats.Names}");
@@ -122,5 +140,13 @@ public sealed record KvCompression
         Check.Field(SinkTokens is >= 0 and <= 4096, nameof(KvCompression), nameof(SinkTokens), SinkTokens, "from 0 to 4096");
         Check.Field(ChunkTokens is >= 64 and <= 65536, nameof(KvCompression), nameof(ChunkTokens), ChunkTokens, "from 64 to 65536");
         Check.Field(DecodeInterval is >= 0 and <= 65536, nameof(KvCompression), nameof(DecodeInterval), DecodeInterval, "from 0 to 65536");
+    }
+
+    private void CheckQuality()
+    {
+        Check.Field(MinQuality is null or (> 0 and <= 1), nameof(KvCompression), nameof(MinQuality), MinQuality, "above 0 and at most 1, or null");
+        Check.Field(MinQuality is null || (RetainedRatio == 1 && RetainedKvs is null), nameof(KvCompression), nameof(MinQuality), MinQuality,
+            $"null where RetainedRatio (here {RetainedRatio}; 1 says nothing) or RetainedKvs (here {RetainedKvs?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}) says how much is kept: a quality or an amount, not both");
+        Check.Field(MinQuality is null || Policy != CompressionPolicies.Off, nameof(KvCompression), nameof(MinQuality), MinQuality, "null where Policy is \"off\", which keeps everything");
     }
 }

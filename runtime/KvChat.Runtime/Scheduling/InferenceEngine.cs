@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using KvChat.Kernels;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Transformer;
 
@@ -44,6 +45,9 @@ public sealed partial class InferenceEngine : IAsyncDisposable, IDisposable
 
     /// <summary>Longest sequence.</summary>
     public int ContextTokens => _scheduler.ContextTokens;
+
+    /// <summary>Whether the back end can store KVs in a format.</summary>
+    public bool Supports(KvFormat format) => _scheduler.Supports(format);
 
     /// <summary>Queues a request.</summary>
     /// <param name="request">What is asked.</param>

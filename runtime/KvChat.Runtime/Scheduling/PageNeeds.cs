@@ -78,6 +78,23 @@ internal sealed class PageNeeds(int[] windows, int kvHeads, KvArenaShape shape, 
     public long Kept(KvCompression compression, int tokens) =>
         Math.Min(Full(tokens, compression.Format), CompressionBudget.AllowedPages(compression, _heads, tokens, PageTokens(compression.Format)));
 
+    /// <summary>Most pages while an answer is drawn: between two compressions every head may begin as many pages as the tokens between them fill.</summary>
+    /// <param name="compression">Settings.</param>
+    /// <param name="tokens">Prompt and answer together.</param>
+    /// <param name="answer">Tokens of the answer.</param>
+    public long Answering(KvCompression compression, int tokens, int answer)
+    {
+        long full = Full(tokens, compression.Format);
+        if (compression.IsOff)
+            return full;
+        bool goesOn = compression.DecodeInterval > 0;
+        int added = goesOn ? Math.Min(answer, compression.DecodeInterval) : answer;
+        return Math.Min(full, Kept(compression, goesOn ? tokens : tokens - answer) + CompressionBudget.WholePages(_heads, added, PageTokens(compression.Format)));
+    }
+
+    /// <summary>Pages that no compression goes below.</summary>
+    public long Floor(KvCompression compression, int tokens) => CompressionBudget.FloorPages(compression, _heads, tokens, PageTokens(compression.Format));
+
     /// <summary>Pages after a compression: the budget, or the floor that no head goes below, pinned stretches included.</summary>
     private long Kept(KvCompression compression, IReadOnlyList<PromptSpan> spans, int tokens)
     {

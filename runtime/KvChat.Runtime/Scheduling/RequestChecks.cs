@@ -51,6 +51,8 @@ internal static class RequestChecks
 
     internal static void CheckFormats(KvCompression compression, Scheduler scheduler)
     {
+        Runtime.Check.Field(compression.MinQuality is null, nameof(KvCompression), nameof(KvCompression.MinQuality), compression.MinQuality,
+            "null: an engine knows no measurements; a chat client puts what its model's table says in its place");
         CheckFormat(compression.Format, nameof(KvCompression.Format), scheduler);
         if (compression.LowFormat is { } low)
             CheckFormat(low, nameof(KvCompression.LowFormat), scheduler);

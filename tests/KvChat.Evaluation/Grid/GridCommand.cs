@@ -25,6 +25,7 @@ public static class GridCommand
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => 0, Description = "worker threads; 0 for one per processor" };
         var output = new Option<DirectoryInfo>("--out") { DefaultValueFactory = _ => new DirectoryInfo("grid"), Description = "folder of the results; a run that was ended goes on there" };
         var minutes = new Option<double?>("--minutes") { Description = "time after which the run stops with exit code 3; the same command goes on" };
+        var table = new Option<FileInfo>("--table") { Description = "the model's table of measured quality (MODEL.kvquality.json beside its file), to which rows of 40 questions or more are added" };
         var quick = new Option<bool>("--quick") { Description = "the small fixed grid with recorded floors; fails where quality is below one" };
         match.AcceptOnlyFromAmong("exact", "value");
         questions.AcceptExistingOnly();
@@ -36,7 +37,7 @@ public static class GridCommand
         minutes.Validators.Add(r => OptionValues.AtLeast(0.01, r.GetValueOrDefault<double?>() ?? 1, minutes.Name, r.AddError));
         var command = new Command("grid", "Quality, bytes and likeness to the full cache over policies, shares and formats; writes CSV, Markdown and SVG.")
         {
-            model, questions, generate, lengths, data, limit, seed, text, textFile, passages, match, cache, sessions, threads, output, minutes, quick,
+            model, questions, generate, lengths, data, limit, seed, text, textFile, passages, match, cache, sessions, threads, output, minutes, table, quick,
         };
         grid.AddTo(command);
         command.SetAction((parsed, token) => GridJob.RunAsync(
@@ -48,6 +49,7 @@ public static class GridCommand
                 Generate = parsed.GetValue(generate)!,
                 Lengths = parsed.GetValue(lengths)!,
                 Data = parsed.GetValue(data)?.FullName,
+                Table = parsed.GetValue(table)?.FullName,
                 Axes = grid.Read(parsed),
                 Limit = parsed.GetValue(limit),
                 Seed = parsed.GetValue(seed),

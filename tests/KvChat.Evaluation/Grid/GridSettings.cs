@@ -23,6 +23,9 @@ public sealed record GridSettings
     /// <summary>Policies, allocators, shares, formats, queries and schedule.</summary>
     public GridAxes Axes { get; init; } = new();
 
+    /// <summary>The table of measured quality that the rows are added to; null for none.</summary>
+    public string? Table { get; init; }
+
     /// <summary>Most questions of a set.</summary>
     public int Limit { get; init; } = 40;
 

@@ -22,6 +22,7 @@ internal static class QuickGrid
         Generate = [TaskNames.LongDoc, TaskNames.Prose],
         Lengths = [1000, 2000],
         Axes = new GridAxes { Policies = ["kv-compress"], Retained = [0.25, 0.125] },
+        Table = null,
         Limit = 20,
         Seed = 1,
         MatchValue = false,

@@ -59,6 +59,7 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
         Assert.Equal("models/kvchat-tiny-q8_0.gguf", model.FullName);
         Assert.Equal(new FileInfo(SharedFiles.EmbeddedModel).Length, model.Length);
         Assert.NotNull(package.GetEntry("buildTransitive/KvChat.targets"));
+        Assert.NotNull(package.GetEntry("models/kvchat-tiny-q8_0.kvquality.json"));
     }
 
     [Fact]

@@ -75,20 +75,42 @@ public sealed class OptionReaderTests
     [Fact]
     public void Typed_compression_comes_back_as_it_was_even_through_json()
     {
-        var wanted = new KvCompression
-        {
-            RetainedRatio = 0.125, RetainedKvs = 300, Schedule = CompressionSchedule.WhileReading, Query = CompressionQuery.Unknown, Format = KvFormat.F32,
-            LowFormat = KvFormat.K4V2, HighShare = 0.25, ObservationWindow = 16, PoolWidth = 15, Squared = false, ProtectedTokens = 20, SinkTokens = 2, ChunkTokens = 128, DecodeInterval = 0, UnderPressure = true,
-        };
-        // A setting that is added must come through too; the policy alone is as it stands, as there are but two.
+        // A quality goes without an amount, so it takes two to say everything.
+        KvCompression[] all =
+        [
+            new()
+            {
+                Policy = "keydiff", RetainedRatio = 0.125, RetainedKvs = 300, Schedule = CompressionSchedule.WhileReading, Query = CompressionQuery.Unknown, Format = KvFormat.F32,
+                LowFormat = KvFormat.K4V2, HighShare = 0.25, ObservationWindow = 16, PoolWidth = 15, Squared = false, ProtectedTokens = 20, SinkTokens = 2, ChunkTokens = 128, DecodeInterval = 0, UnderPressure = true,
+            },
+            new() { MinQuality = 0.97 },
+        ];
+        // A setting that is added must come through too.
         Assert.All(
-            typeof(KvCompression).GetProperties().Where(p => p.CanWrite && p.Name != nameof(KvCompression.Policy)),
-            p => Assert.NotEqual(p.GetValue(new KvCompression()), p.GetValue(wanted)));
-        ChatOptions options = new ChatOptions().WithKvCompression(wanted);
-        Assert.Equal(wanted, Read(options).Compression);
-        string json = JsonSerializer.Serialize(options, AIJsonUtilities.DefaultOptions);
-        Assert.Equal(wanted, Read(JsonSerializer.Deserialize<ChatOptions>(json, AIJsonUtilities.DefaultOptions)).Compression);
-        Assert.Equal(KvCompression.Off, Read(options.Clone().WithKvCompression(KvCompression.Off)).Compression);
+            typeof(KvCompression).GetProperties().Where(p => p.CanWrite),
+            p => Assert.Contains(all, c => !Equals(p.GetValue(new KvCompression()), p.GetValue(c))));
+        foreach (KvCompression wanted in all)
+        {
+            ChatOptions options = new ChatOptions().WithKvCompression(wanted);
+            Assert.Equal(wanted, Read(options).Compression);
+            string json = JsonSerializer.Serialize(options, AIJsonUtilities.DefaultOptions);
+            Assert.Equal(wanted, Read(JsonSerializer.Deserialize<ChatOptions>(json, AIJsonUtilities.DefaultOptions)).Compression);
+            Assert.Equal(KvCompression.Off, Read(options.Clone().WithKvCompression(KvCompression.Off)).Compression);
+            Assert.All(all, other => Assert.Equal(other, Read(options.Clone().WithKvCompression(other)).Compression));
+        }
+    }
+
+    [Fact]
+    public void A_quality_and_an_amount_replace_each_other_where_only_one_is_said()
+    {
+        KvCompression Said(KvCompression standard, params (string Name, object Value)[] properties) => new OptionReader(new NoClient(), NullLogger.Instance).Read(
+            new ChatOptions { AdditionalProperties = new(properties.Select(p => KeyValuePair.Create<string, object?>(p.Name, p.Value))) }, Defaults with { Compression = standard }, new TemplateTraits()).Compression;
+        Assert.Equal(new KvCompression { MinQuality = 0.9 }, Said(new KvCompression { RetainedKvs = 400, RetainedRatio = 0.5 }, ("kv_min_quality", "0.9")));
+        Assert.Equal(new KvCompression { MinQuality = 0.9 }, Said(KvCompression.Off, ("kv_min_quality", 0.9)));
+        Assert.Equal(new KvCompression { RetainedRatio = 0.5 }, Said(KvCompression.Safe, ("kv_retained_ratio", 0.5)));
+        Assert.Equal(new KvCompression { RetainedKvs = 400 }, Said(KvCompression.Safe, ("kv_retained_kvs", 400)));
+        Assert.Equal(KvCompression.Off, Said(KvCompression.Safe, ("kv_policy", "off")));
+        Assert.Equal(KvCompression.Safe with { PoolWidth = 7 }, Said(KvCompression.Safe, ("kv_pool_width", 7)));
     }
 
     [Fact]
