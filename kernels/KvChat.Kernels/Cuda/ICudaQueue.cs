@@ -45,7 +45,8 @@ internal sealed class CudaScratch(ICudaQueue queue) : IDisposable
 {
     private const long Smallest = 1 << 16;
 
-    private long _capacity;
+    /// <summary>Bytes that there is room for.</summary>
+    public long Capacity { get; private set; }
 
     /// <summary>Address, 0 before the first use.</summary>
     public nint Address { get; private set; }
@@ -53,12 +54,12 @@ internal sealed class CudaScratch(ICudaQueue queue) : IDisposable
     /// <summary>Room for that many bytes; what was in it is lost where it grows.</summary>
     public nint Ensure(long bytes)
     {
-        if (bytes > _capacity)
+        if (bytes > Capacity)
         {
-            long capacity = Math.Max(Math.Max(bytes, _capacity * 3 / 2), Smallest);
+            long capacity = Math.Max(Math.Max(bytes, Capacity * 3 / 2), Smallest);
             Dispose();
             Address = queue.Allocate(capacity);
-            _capacity = capacity;
+            Capacity = capacity;
         }
 
         return Address;
@@ -70,6 +71,6 @@ internal sealed class CudaScratch(ICudaQueue queue) : IDisposable
         if (Address != 0)
             queue.Free(Address);
         Address = 0;
-        _capacity = 0;
+        Capacity = 0;
     }
 }

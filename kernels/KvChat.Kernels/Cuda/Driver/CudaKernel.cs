@@ -22,18 +22,10 @@ internal sealed unsafe class CudaKernel(CudaContext context, nint function, stri
     /// <summary>Registers of a thread, and bytes of local memory, in which registers are spilled.</summary>
     public (int Registers, int LocalBytes) Resources => (Attribute(Registers), Attribute(LocalBytes));
 
-    /// <summary>Launches the kernel.</summary>
-    /// <exception cref="CudaException">The launch is refused; the message names the kernel and its shapes.</exception>
-    public void Launch<TArguments>(CudaStream stream, CudaGrid grid, int block, int shared, in TArguments arguments)
-        where TArguments : unmanaged
-    {
-        fixed (TArguments* at = &arguments)
-            Launch(stream, grid, block, shared, new ReadOnlySpan<byte>(at, sizeof(TArguments)));
-    }
-
-    /// <summary>Launches the kernel with its argument as bytes.</summary>
-    /// <exception cref="CudaException">The launch is refused; the message names the kernel and its shapes.</exception>
-    public void Launch(CudaStream stream, CudaGrid grid, int block, int shared, ReadOnlySpan<byte> arguments)
+    /// <summary>Launches the kernel; gives back the driver's result.</summary>
+    /// <exception cref="ArgumentException">The argument has not the size that the PTX says.</exception>
+    /// <exception cref="CudaException">The device does not give a block so much shared memory.</exception>
+    public int Launch(CudaStream stream, CudaGrid grid, int block, int shared, ReadOnlySpan<byte> arguments)
     {
         if (arguments.Length != ArgumentBytes)
             throw new ArgumentException($"{Name} takes a structure of {ArgumentBytes} bytes, not {arguments.Length}: the kernels and their binding are not of one version.", nameof(arguments));
@@ -42,20 +34,18 @@ internal sealed unsafe class CudaKernel(CudaContext context, nint function, stri
         fixed (byte* at = arguments)
         {
             void* parameter = at;
-            int result = context.Driver.Functions.LaunchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block, 1, 1, (uint)shared, stream.Handle, &parameter, null);
-            if (result != 0)
-                context.Driver.Check(result, "cuLaunchKernel", Describe(Name, grid, block, shared));
+            return context.Driver.Functions.LaunchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block, 1, 1, (uint)shared, stream.Handle, &parameter, null);
         }
     }
 
     /// <summary>A launch in words.</summary>
     public static string Describe(string name, CudaGrid grid, int block, int shared) =>
-        $"The kernel is {name}, with {grid.X} x {grid.Y} x {grid.Z} blocks of {block} threads and {shared} bytes of shared memory.";
+        $"{name} with {grid.X} x {grid.Y} x {grid.Z} blocks of {block} threads and {shared} bytes of shared memory";
 
     private void AllowShared(int shared, CudaGrid grid, int block)
     {
         context.Driver.Check(context.Driver.Functions.FuncSetAttribute(function, MaximumDynamicShared, shared), "cuFuncSetAttribute",
-            $"{Describe(Name, grid, block, shared)} The device gives a block at most {context.LargestShared}.");
+            $"The launch was of {Describe(Name, grid, block, shared)}; the device gives a block at most {context.LargestShared} bytes.");
         _shared = shared;
     }
 

@@ -6,6 +6,9 @@ namespace KvChat.Kernels.Cuda.Driver;
 /// </summary>
 internal sealed unsafe class DeviceMemory : IDisposable
 {
+    /// <summary>Errors of the driver from here on mean that work launched earlier went wrong, and that nothing can be done with the device any more.</summary>
+    public const int FirstLaunchError = 700;
+
     private const int OutOfMemory = 2, ReleaseThreshold = 4;
 
     // Smaller pieces are not worth a question about free memory.
@@ -65,12 +68,12 @@ internal sealed unsafe class DeviceMemory : IDisposable
         DriverFunctions functions = _context.Driver.Functions;
         if (_pools)
         {
-            _context.Driver.Check(functions.MemFreeAsync(address, _stream.Handle), "cuMemFreeAsync");
+            CheckFree(functions.MemFreeAsync(address, _stream.Handle), "cuMemFreeAsync");
             return;
         }
 
         _ = _stream.Synchronize();
-        _context.Driver.Check(functions.MemFree(address), "cuMemFree");
+        CheckFree(functions.MemFree(address), "cuMemFree");
     }
 
     /// <summary>Free bytes of device memory, those that only the pool holds included.</summary>
@@ -94,6 +97,13 @@ internal sealed unsafe class DeviceMemory : IDisposable
         _taken.Clear();
         Bytes = 0;
         _pool = 0;
+    }
+
+    // After a failed launch nothing can be given back; whoever cleans up must not hide that error.
+    private void CheckFree(int result, string call)
+    {
+        if (result < FirstLaunchError)
+            _context.Driver.Check(result, call);
     }
 
     private CudaOutOfMemoryException TooLittle(long bytes, string purpose)

@@ -1,0 +1,35 @@
+using System.Runtime.CompilerServices;
+using KvChat.Kernels.Cuda;
+using KvChat.Kernels.Cuda.Driver;
+
+namespace KvChat.Cuda.Tests;
+
+/// <summary>The PTX that is embedded against its binding.</summary>
+public sealed class KernelTests
+{
+    [EmulatorFact]
+    public void Every_kernel_compiles_and_tells_its_registers()
+    {
+        using CudaBackend backend = FakeDriver.Open();
+        foreach (string name in CudaKernels.Names)
+            Assert.InRange(backend.Queue.Resources(name).Registers, 1, 255);
+    }
+
+    [Theory]
+    [InlineData("kv_append", typeof(AppendArguments))]
+    [InlineData("kv_attend_plain", typeof(AttendArguments))]
+    [InlineData("kv_pool_scores", typeof(ScoreArguments))]
+    [InlineData("kv_gather", typeof(KvListArguments))]
+    [InlineData("kv_scatter", typeof(KvListArguments))]
+    [InlineData("kv_stage", typeof(KvListArguments))]
+    [InlineData("kv_unstage", typeof(KvListArguments))]
+    [InlineData("kv_read_field", typeof(FieldArguments))]
+    [InlineData("kv_write_field", typeof(FieldArguments))]
+    [InlineData("kv_read_numbers", typeof(NumberArguments))]
+    public void Arguments_have_the_size_that_the_kernel_takes(string kernel, Type arguments)
+    {
+        PtxFile file = PtxFile.ReadAll().Single(f => f.Entries.ContainsKey(kernel));
+        int size = (int)typeof(Unsafe).GetMethod(nameof(Unsafe.SizeOf))!.MakeGenericMethod(arguments).Invoke(null, null)!;
+        Assert.Equal(file.Entries[kernel], size);
+    }
+}
