@@ -225,11 +225,54 @@ const std::vector<Case> kCases = {
     {"halves, 64, sharp", {64, 1, 1, 16, false, 0, 0, 200}, {{kF16, kK8V4, {1}, {}, 130}}},
 };
 
+template <size_t N> int any(std::mt19937& random, const int (&values)[N]) { return values[random() % N]; }
+
+Case random_case(unsigned seed) {
+    std::mt19937 random(seed);
+    Case c{"random", {}, {}};
+    Shape& shape = c.shape;
+    shape.head_dim = any(random, {8, 16, 24, 32, 48, 64, 64, 72, 80, 96, 112, 128, 128, 160, 192, 256});
+    shape.kv_heads = 1 + (int)(random() % 3);
+    shape.query_heads = shape.kv_heads * any(random, {1, 2, 3, 4, 5, 8, 9, 17});
+    shape.page_tokens = any(random, {16, 32});
+    shape.log_weights = random() % 4 == 0;
+    shape.cap = random() % 4 == 0 ? 10 : 0;
+    shape.window = random() % 4 == 0 ? any(random, {1, 20, 100, 300}) : 0;
+    shape.sharpness = (float)any(random, {1, 2, 4});
+    const int format = any(random, {kF16, kF16, kBF16, kK8V8, kK8V4, kK4V4, kK4V2, kF32});
+    for (int s = 0; s < 1 + (int)(random() % 2); s++) {
+        // Sequences of halves and of codes share kernels; those of brains and of singles do not.
+        Part part{format == kBF16 || format == kF32 || s == 0 ? format : any(random, {kF16, kK8V8, kK4V4}), any(random, {kK8V8, kK8V4, kK4V4, kK4V2}), {}, {}, 1 + (int)(random() % (random() % 2 ? 3 : 40))};
+        for (int h = 0; h < shape.kv_heads; h++) {
+            part.lengths.push_back((int)(random() % (random() % 2 ? 20 : 400)));
+            part.low_lengths.push_back(random() % 2 ? 0 : (int)(random() % 300));
+        }
+        part.first_position = 400 + (int)(random() % 100);
+        part.observation = (int)(random() % 3);
+        part.observed_rows = part.observation ? 1 + (int)(random() % part.rows) : 0;
+        part.pool_width = 1 + 2 * (int)(random() % 4);
+        part.flags = (int)(random() % 8);
+        c.parts.push_back(part);
+    }
+    return c;
+}
+
 }  // namespace
 
-// With a word, only the cases whose name has it.
+// With a word, only the cases whose name has it; with two numbers, so many random cases from a seed on.
 int main(int argc, char** argv) {
     int failed = 0;
+    for (int i = 0; argc > 2 && i < std::atoi(argv[1]); i++) {
+        const Case c = random_case(std::atoi(argv[2]) + i);
+        if (!run(c)) {
+            std::printf("FAIL with the seed %d\n", std::atoi(argv[2]) + i);
+            failed++;
+        }
+    }
+    if (argc > 2) {
+        std::printf("%d random cases failed\n", failed);
+        return failed != 0;
+    }
     for (const Case& c : kCases) {
         if (argc < 2 || std::string(c.name).find(argv[1]) != std::string::npos) failed += !run(c);
     }
