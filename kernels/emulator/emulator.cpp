@@ -237,6 +237,9 @@ void fail(const std::string& what) {
 }
 
 void block_barrier(Site site) {
+    if (is_left_out(site)) {
+        return;
+    }
     Fiber* fiber = current();
     Worker& w = *worker();
     Block& block = w.block;
@@ -288,7 +291,11 @@ static void arrive(Collective operation, void* argument, Site site, bool orders_
 
 void warp_collective(Collective operation, void* argument, Site site) { arrive(operation, argument, site, false); }
 
-void warp_barrier(Site site) { arrive(nullptr, nullptr, site, true); }
+void warp_barrier(Site site) {
+    if (!is_left_out(site)) {
+        arrive(nullptr, nullptr, site, true);
+    }
+}
 
 void issue_copy(void* shared, const void* global, Site site) {
     Fiber* fiber = current();
@@ -298,7 +305,7 @@ void issue_copy(void* shared, const void* global, Site site) {
         fail("asynchronous copy at " + to_string(site) + " to an address outside the block's shared memory");
     }
     if (hooks.copy_issued) {
-        hooks.copy_issued(shared);
+        hooks.copy_issued(shared, global, site);
     }
     memset(shared, 0xff, 16);
     fiber->copies.push_back({shared, global, fiber->copy_group});
@@ -306,14 +313,17 @@ void issue_copy(void* shared, const void* global, Site site) {
 
 void commit_copies() { current()->copy_group++; }
 
-void wait_copies(unsigned groups_left_pending) {
+void wait_copies(unsigned groups_left_pending, Site site) {
+    if (is_left_out(site)) {
+        return;
+    }
     Fiber* fiber = current();
     size_t kept = 0;
     for (const PendingCopy& copy : fiber->copies) {
         if (copy.group + groups_left_pending < fiber->copy_group) {
             memcpy(copy.shared, copy.global, 16);
             if (hooks.copy_landed) {
-                hooks.copy_landed(copy.shared);
+                hooks.copy_landed(copy.shared, site);
             }
         } else {
             fiber->copies[kept++] = copy;

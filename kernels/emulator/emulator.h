@@ -63,15 +63,19 @@ void warp_collective(Collective operation, void* argument, Site site);
 
 void issue_copy(void* shared, const void* global, Site site);
 void commit_copies();
-void wait_copies(unsigned groups_left_pending);
+void wait_copies(unsigned groups_left_pending, Site site);
+
+/// Whether KVCHAT_EMULATOR_SKIP=file:line names this barrier or wait. It is then left out, to see that a test notices; at its end the
+/// process says how often.
+bool is_left_out(Site site);
 
 /// How a checked build (see memory_check.cpp) learns of accesses that the compiler does not instrument; empty otherwise.
 struct AccessHooks {
     void (*block_starts)(const Block& block);
     void (*barrier_passed)();
     void (*warp_synced)(int warp);
-    void (*copy_issued)(void* shared);
-    void (*copy_landed)(void* shared);
+    void (*copy_issued)(void* shared, const void* global, Site site);
+    void (*copy_landed)(void* shared, Site site);
     void (*read)(const void* address, size_t bytes, Site site);
     void (*atomic)(const void* address, size_t bytes, Site site);
 };

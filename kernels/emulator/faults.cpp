@@ -5,13 +5,16 @@
 #include <cstring>
 #include <mutex>
 #include <ucontext.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace kv::emulator {
 namespace {
 constexpr size_t STACK_BYTES = 128 << 10;
 struct sigaction previous_segv, previous_bus;
 
-[[noreturn]] void report_fault() {
+[[noreturn]] __attribute__((no_sanitize_address)) void report_fault() {
     const Worker& w = *worker();
     const char* address = (const char*)w.fault_address;
     const char* shared_end = (const char*)w.block.shared + w.block.shared_bytes;
@@ -46,6 +49,9 @@ void handle(int signal, siginfo_t* information, void* context) {
     w->fault_address = (uintptr_t)information->si_addr;
     greg_t* registers = ((ucontext_t*)context)->uc_mcontext.gregs;
     const uintptr_t top = (uintptr_t)w->fault_stack.memory + 2 * STACK_BYTES;
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(w->fault_stack.memory + STACK_BYTES, STACK_BYTES);    // frames of the last report never returned
+#endif
     registers[REG_RSP] = (greg_t)(top - 8);    // as a call would leave it
     registers[REG_RIP] = (greg_t)(uintptr_t)&report_fault;
 }

@@ -226,7 +226,7 @@ inline void copy_async16(void* shared, const void* global, KV_SITE) {
     emulator::issue_copy(shared, global, KV_HERE);
 }
 inline void copy_commit() { emulator::commit_copies(); }
-template <int N> inline void copy_wait() { emulator::wait_copies(N); }
+template <int N> inline void copy_wait(KV_SITE) { emulator::wait_copies(N, KV_HERE); }
 
 inline Fragment ldmatrix4(const void* row, KV_SITE) { return host::load_matrix<false>(row, KV_HERE); }
 inline Fragment ldmatrix4_transposed(const void* row, KV_SITE) { return host::load_matrix<true>(row, KV_HERE); }
