@@ -1,4 +1,6 @@
 using System.CommandLine;
+using KvChat.Kernels;
+using KvChat.Kernels.Cuda;
 using KvChat.Models;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Scheduling;
@@ -21,6 +23,8 @@ internal static class CommandLine
         var compression = new Option<int[]>("--compression") { AllowMultipleArgumentsPerToken = true, Description = "how many times smaller the cache shall be, such as 1 4 8; 1 is off" };
         var sessions = new Option<int>("--sessions") { DefaultValueFactory = _ => 24, Description = "most sessions to open, each with a document of its own" };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => 0, Description = "worker threads; 0 for one per processor" };
+        var backend = new Option<BackendKind>("--backend") { DefaultValueFactory = _ => BackendKind.Auto, Description = "where to compute: auto (a CUDA device where there is one), cpu, cuda" };
+        var device = new Option<int>("--cuda-device") { DefaultValueFactory = _ => 0, Description = "number of the CUDA device" };
         var picture = new Option<FileInfo>("--picture") { DefaultValueFactory = _ => new FileInfo(Path.Combine("artifacts", "long-document.svg")), Description = "where the picture goes" };
         MustExist(questions);
         MustExist(document);
@@ -30,7 +34,7 @@ internal static class CommandLine
         threads.Validators.Add(r => Check([r.GetValueOrDefault<int>()], 0, 1024, "--threads", r.AddError));
         var root = new RootCommand("Many sessions over long documents, in one KV budget, with the cache compressed and not.")
         {
-            model, questions, document, ask, chat, cache, compression, sessions, threads, picture,
+            model, questions, document, ask, chat, cache, compression, sessions, threads, backend, device, picture,
         };
         root.Validators.Add(r =>
         {
@@ -51,6 +55,8 @@ internal static class CommandLine
                 Compression = parsed.GetValue(compression) is { Length: > 0 } times ? times : null,
                 Sessions = parsed.GetValue(sessions),
                 Threads = parsed.GetValue(threads),
+                Backend = parsed.GetValue(backend),
+                CudaDevice = parsed.GetValue(device),
                 Picture = parsed.GetValue(picture)!.FullName,
             },
             token));
@@ -74,7 +80,7 @@ internal static class CommandLine
         {
             return 130;
         }
-        catch (Exception error) when (error is ModelFileException or ModelNotFoundException or ModelDownloadException or KvCapacityException or FormatException or IOException or ArgumentException or OptionsValidationException)
+        catch (Exception error) when (error is ModelFileException or ModelNotFoundException or ModelDownloadException or KvCapacityException or FormatException or IOException or ArgumentException or CudaException or CudaOutOfMemoryException or OptionsValidationException)
         {
             AnsiConsole.WriteLine(error.Message);
             return 2;

@@ -29,6 +29,10 @@ internal sealed record Settings
 
     public int Threads { get; init; }
 
+    public BackendKind Backend { get; init; }
+
+    public int CudaDevice { get; init; }
+
     public required string Picture { get; init; }
 
     /// <summary>The model that travels with the library was trained on one wording of answers; others are judged by the value that they name.</summary>
@@ -46,7 +50,7 @@ internal sealed record Settings
 
     /// <summary>A client with the given budget.</summary>
     public Task<KvCompressChatClient> LoadAsync(long? cacheBytes, CancellationToken cancellationToken) => KvCompressChatClient.LoadAsync(
-        new KvCompressChatOptions { Model = Model, CacheBytes = cacheBytes, Threads = Threads, MaxQueuedRequests = 256 }, null, cancellationToken);
+        new KvCompressChatOptions { Model = Model, CacheBytes = cacheBytes, Threads = Threads, Backend = Backend, CudaDevice = CudaDevice, MaxQueuedRequests = 256 }, null, cancellationToken);
 
     /// <summary>Bytes that a token's keys and values take without compression, in all layers and heads.</summary>
     public static long BytesPerToken(LoadedModel model)

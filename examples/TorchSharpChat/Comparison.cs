@@ -16,7 +16,7 @@ internal sealed class Comparison(string model, FileInfo? document, string? quest
         foreach (Func<int, IComputeBackend>? backend in (Func<int, IComputeBackend>?[])[TorchBackend.Create, null])
         {
             using KvCompressChatClient client = await KvCompressChatClient.LoadAsync(
-                new KvCompressChatOptions { Model = model, Backend = backend, Threads = threads, HoldFinishedSequences = false }, cancellationToken: cancellationToken);
+                new KvCompressChatOptions { Model = model, BackendFactory = backend, Threads = threads, HoldFinishedSequences = false }, cancellationToken: cancellationToken);
             await output.WriteLineAsync(client.GetService<KvChat.Runtime.Models.LoadedModel>()!.Transformer.Backend.Name);
             var options = new ChatOptions { Temperature = 0, MaxOutputTokens = 64 };
             if (retained < 1)

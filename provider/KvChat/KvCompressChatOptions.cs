@@ -55,11 +55,17 @@ public sealed class KvCompressChatOptions
     /// </summary>
     public bool LoadInBackground { get; set; }
 
+    /// <summary>Where to compute: on a CUDA device where one can be used, or on the processor; or on the one that is named.</summary>
+    public BackendKind Backend { get; set; }
+
+    /// <summary>Number of the CUDA device, 0 for the first.</summary>
+    public int CudaDevice { get; set; }
+
     /// <summary>
-    /// Makes the back end that computes, from <see cref="Threads"/>, once for each loading; the client disposes it. Null for the CPU's own kernels. From code alone, as other back ends come
-    /// with packages of their own: <c>Backend = TorchBackend.Create</c>.
+    /// Makes the back end that computes, from <see cref="Threads"/>, once for each loading, instead of the one that <see cref="Backend"/> names; the client disposes it. From code alone, as such
+    /// back ends come with packages of their own: <c>BackendFactory = TorchBackend.Create</c>.
     /// </summary>
-    public Func<int, IComputeBackend>? Backend { get; set; }
+    public Func<int, IComputeBackend>? BackendFactory { get; set; }
 
     /// <summary>How activations enter quantised matrix products of the CPU's own kernels; other back ends have their own way.</summary>
     public ActivationPrecision Activations { get; set; }

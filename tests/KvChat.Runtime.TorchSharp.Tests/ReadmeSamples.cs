@@ -14,7 +14,7 @@ public sealed class ReadmeSamples
         services.AddKvCompressChatClient(o =>
         {
             o.Model = KvCompressChatOptions.EmbeddedModel;
-            o.Backend = TorchBackend.Create; // leave it out for the CPU's own kernels
+            o.BackendFactory = TorchBackend.Create; // leave it out for the CPU's own kernels
         });
         services.Configure<KvCompressChatOptions>(o => o.CacheBytes = 8 << 20);
         await using ServiceProvider provider = services.BuildServiceProvider();

@@ -7,7 +7,7 @@ using Tensor = TorchSharp.torch.Tensor;
 
 namespace KvChat.Runtime.TorchSharp.Tests;
 
-/// <summary>The chat client with <c>Backend = TorchBackend.Create</c>: it compresses, batches and gives back like the others.</summary>
+/// <summary>The chat client with <c>BackendFactory = TorchBackend.Create</c>: it compresses, batches and gives back like the others.</summary>
 public sealed class TorchClientTests
 {
     private const string Answer = "The gate code of the Dushus mill is 1202-1238.";
@@ -58,7 +58,7 @@ public sealed class TorchClientTests
 
     private static KvCompressChatOptions Options(Func<int, IComputeBackend>? backend) => new()
     {
-        Backend = backend, CacheBytes = 32 << 20, HoldFinishedSequences = false, Activations = ActivationPrecision.Float32,
+        BackendFactory = backend, CacheBytes = 32 << 20, HoldFinishedSequences = false, Activations = ActivationPrecision.Float32,
     };
 
     private static List<ChatMessage> Ask(int facts)

@@ -24,9 +24,9 @@ public sealed partial class CudaBackend : IComputeBackend
     /// <inheritdoc/>
     public string Name => $"CUDA, {_queue.Context.Name}, compute capability {_queue.Context.Capability / 10}.{_queue.Context.Capability % 10}, {_queue.Multiprocessors} multiprocessors";
 
-    /// <summary>Bytes of device memory that are free now.</summary>
+    /// <inheritdoc/>
     /// <exception cref="CudaException">The driver does not say.</exception>
-    public long FreeMemoryBytes => _queue.FreeBytes();
+    public long? FreeMemoryBytes => _queue.FreeBytes();
 
     /// <summary>The device.</summary>
     internal CudaQueue Queue => _queue;

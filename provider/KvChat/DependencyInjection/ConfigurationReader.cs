@@ -31,7 +31,9 @@ internal sealed class ConfigurationReader(string optionsName)
         [nameof(KvCompressChatOptions.HoldFinishedSequences)] = static (o, r, v) => o.HoldFinishedSequences = r.Boolean(v),
         [nameof(KvCompressChatOptions.LoadInBackground)] = static (o, r, v) => o.LoadInBackground = r.Boolean(v),
         [nameof(KvCompressChatOptions.Threads)] = static (o, r, v) => o.Threads = r.Integer(v),
-        [nameof(KvCompressChatOptions.Backend)] = static (o, r, v) => o.Backend = r.OwnKernels(v),
+        [nameof(KvCompressChatOptions.Backend)] = static (o, r, v) => o.Backend = r.Word<BackendKind>(v),
+        [nameof(KvCompressChatOptions.CudaDevice)] = static (o, r, v) => o.CudaDevice = r.Integer(v),
+        [nameof(KvCompressChatOptions.BackendFactory)] = static (_, r, v) => throw r.Wrong(v, "set in code, such as BackendFactory = TorchBackend.Create"),
         [nameof(KvCompressChatOptions.Activations)] = static (o, r, v) => o.Activations = r.Word<ActivationPrecision>(v),
         [nameof(KvCompressChatOptions.ChatTemplate)] = static (o, r, v) => o.ChatTemplate = r.Text(v),
     };
@@ -87,11 +89,6 @@ internal sealed class ConfigurationReader(string optionsName)
 
         return settings;
     }
-
-    /// <summary>Other back ends are in packages that nothing here knows.</summary>
-    private Func<int, IComputeBackend>? OwnKernels(IConfigurationSection value) => string.Equals(value.Value, "cpu", StringComparison.OrdinalIgnoreCase)
-        ? null
-        : throw Wrong(value, "\"cpu\"; other back ends are chosen in code, such as Backend = TorchBackend.Create");
 
     private string Text(IConfigurationSection value) => value.Value ?? throw Wrong(value, "a text");
 

@@ -1,6 +1,7 @@
 using KvChat.Answers;
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
+using KvChat.Kernels.Cuda;
 using KvChat.Models;
 using KvChat.Prompts;
 using KvChat.Quality;
@@ -48,7 +49,10 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public static ServedModel Load(LocatedModel located, KvCompressChatOptions options, TimeProvider clock, IProgress<double> progress, CancellationToken cancellationToken)
     {
-        IComputeBackend backend = options.Backend?.Invoke(options.Threads) ?? new CpuBackend(new CpuBackendOptions { Threads = options.Threads, Activations = options.Activations });
+        IComputeBackend backend = options.BackendFactory?.Invoke(options.Threads) ?? ComputeBackends.Create(
+            options.Backend,
+            new CpuBackendOptions { Threads = options.Threads, Activations = options.Activations },
+            new CudaBackendOptions { Device = options.CudaDevice });
         LoadedModel model = LoadedModel.Load(located.Path, located.Name, backend, progress, cancellationToken);
         try
         {

@@ -3,7 +3,7 @@ namespace KvChat.Runtime.Scheduling;
 /// <summary>Settings of the engine.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Bytes of all pages, metadata included; one budget for all sessions. Null takes what 4 sessions of full context need, at most a quarter of the memory.</summary>
+    /// <summary>Bytes of all pages, metadata included; one budget for all sessions. Null takes what 4 sessions of full context need, at most a quarter of the memory; on a CUDA device, what <see cref="MaxSequences"/> sessions of full context need, at most three quarters of the device memory that is free when the weights are there.</summary>
     public long? CacheBytes { get; init; }
 
     /// <summary>KVs of a page in F16: 16 or 32.</summary>

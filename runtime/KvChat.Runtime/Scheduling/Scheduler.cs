@@ -182,7 +182,7 @@ internal sealed partial class Scheduler : IDisposable
         TransformerConfiguration c = model.Configuration;
         long pageBytes = new KvArenaShape(c.HeadDim, options.PageTokens, 1).PageImageBytes();
         long sequence = c.TotalKvHeads * (((options.ContextTokens ?? c.ContextLength) + options.PageTokens - 1L) / options.PageTokens) * pageBytes;
-        long bytes = options.CacheBytes ?? Math.Min(4 * sequence, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
+        long bytes = options.CacheBytes ?? DefaultCacheBytes(model.Backend.FreeMemoryBytes, sequence, options.MaxSequences);
         long pages = bytes / pageBytes;
         if (pages < c.TotalKvHeads)
         {
@@ -192,6 +192,11 @@ internal sealed partial class Scheduler : IDisposable
 
         return checked((int)Math.Min(pages, int.MaxValue / 2));
     }
+
+    // A device's memory is there for nothing else, but activations and the device's own work need some of it, and what does not fit goes where it is slow.
+    private static long DefaultCacheBytes(long? freeOnDevice, long sequence, int sequences) => freeOnDevice is { } free
+        ? Math.Min(sequences * sequence, free / 4 * 3)
+        : Math.Min(4 * sequence, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
 
     /// <summary>What one session does in a step.</summary>
     /// <param name="Session">Whose rows.</param>
