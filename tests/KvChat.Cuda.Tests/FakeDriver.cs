@@ -79,7 +79,7 @@ public static unsafe class FakeDriver
             return library;
         string scratch = System.IO.Path.Combine(AppContext.BaseDirectory, "emulator-" + Guid.NewGuid().ToString("N"));
         Run(System.IO.Path.Combine(kernels, "emulator", "build"), scratch);
-        foreach (string old in Directory.GetFiles(scratch).Where(f => f != System.IO.Path.Combine(scratch, "libcuda.so.1")))
+        foreach (string old in Directory.GetFiles(scratch, "*.cpp"))
             File.Delete(old);
         try
         {
@@ -97,6 +97,7 @@ public static unsafe class FakeDriver
     private static string Fingerprint(string kernels)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData("with objects"u8);
         string[] files = [.. Directory.GetFiles(System.IO.Path.Combine(kernels, "cuda")), .. Directory.GetFiles(System.IO.Path.Combine(kernels, "cuda", "ptx")), .. Directory.GetFiles(System.IO.Path.Combine(kernels, "emulator"))];
         foreach (string file in files.Order(StringComparer.Ordinal))
         {
