@@ -75,7 +75,7 @@ template <class T, int D> KV_DEVICE void attend_narrow(const AttendArguments& a)
         }
         if (step.round >= 0 && (!has_next || next.segment != step.segment)) {
             const Softmax segment_rows[2] = {softmax_of(state, lane, 0), softmax_of(state, lane, 1)};
-            const AttendTarget target = target_of(a, w, w.item.first_query, step.segment, segment_rows, lane);
+            const AttendTarget target = target_of(a, w, w.item.first_query, step.segment, segment_rows, lane, warp == 0);
             for (int i = warp; i < D / 8; i += WARPS) {
                 write_sums(target, 8 * i + (lane & 3) * 2, sums_of(state, i, lane), a.arena.head_dim);
             }
@@ -167,7 +167,7 @@ template <class T, int D> KV_DEVICE void attend_wide(const AttendArguments& a) {
         copy_commit();
         if (works && step.round >= 0 && (!has_next || next.segment != step.segment)) {
             if (w.item.records >= 0) {
-                const AttendTarget target = target_of(a, w, first_query, step.segment, segment_rows, lane);
+                const AttendTarget target = target_of(a, w, first_query, step.segment, segment_rows, lane, true);
                 KV_UNROLL for (int i = 0; i < D / 8; i++) {
                     write_sums(target, 8 * i + (lane & 3) * 2, sums[i], a.arena.head_dim);
                 }
@@ -190,7 +190,7 @@ template <class T, int D> KV_DEVICE void attend_wide(const AttendArguments& a) {
     copy_wait<0>();
     if (works && w.item.records < 0) {
         const Softmax total[2] = {softmax_of(state, lane, 0), softmax_of(state, lane, 1)};
-        const AttendTarget target = target_of(a, w, first_query, 0, total, lane);
+        const AttendTarget target = target_of(a, w, first_query, 0, total, lane, true);
         for (int i = 0; i < D / 8; i++) {
             write_sums(target, 8 * i + (lane & 3) * 2, sums_of(state, i, lane), a.arena.head_dim);
         }

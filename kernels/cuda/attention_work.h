@@ -105,13 +105,13 @@ KV_DEVICE void clear_records(const AttendArguments& a, const AttendWork& w) {
     }
 }
 
-// Two rows of a lane and eight coordinates: to a record, or to the output.
+// Two rows of a lane and eight coordinates: to a record, or to the output. Warps that share rows let one write their statistics.
 struct AttendTarget {
     float* numbers[2];  // of coordinate 0, or null
     float factor[2];
 };
 
-KV_DEVICE AttendTarget target_of(const AttendArguments& a, const AttendWork& w, int first_query, int segment, const Softmax (&rows)[2], int lane) {
+KV_DEVICE AttendTarget target_of(const AttendArguments& a, const AttendWork& w, int first_query, int segment, const Softmax (&rows)[2], int lane, bool writes_statistics) {
     AttendTarget target;
     KV_UNROLL for (int half = 0; half < 2; half++) {
         const int index = first_query + (lane >> 2) + 8 * half;
@@ -123,7 +123,7 @@ KV_DEVICE AttendTarget target_of(const AttendArguments& a, const AttendWork& w, 
         if (w.item.records >= 0) {
             float* record = a.records + (u64)(w.item.records + (index - w.item.first_query) * w.item.record_segments + segment) * a.record_size;
             target.numbers[half] = record + kRecordHeader;
-            if ((lane & 3) == 0) {
+            if (writes_statistics && (lane & 3) == 0) {
                 record[0] = rows[half].largest;
                 record[1] = rows[half].sum;
             }
@@ -132,7 +132,7 @@ KV_DEVICE AttendTarget target_of(const AttendArguments& a, const AttendWork& w, 
         const int row = index / a.group, query_head = w.item.kv_head * a.group + index - row * a.group, batch_row = w.sequence.first_row + row;
         target.numbers[half] = a.output + (u64)batch_row * a.output_stride + query_head * a.arena.head_dim;
         target.factor[half] = reciprocal_of(rows[half]);
-        if (a.statistics && (lane & 3) == 0) {
+        if (writes_statistics && a.statistics && (lane & 3) == 0) {
             float* statistics = a.statistics + 2 * ((u64)batch_row * a.query_heads + query_head);
             statistics[0] = rows[half].largest;
             statistics[1] = target.factor[half];
