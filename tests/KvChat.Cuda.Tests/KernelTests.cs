@@ -26,6 +26,14 @@ public sealed class KernelTests
     [InlineData("kv_read_field", typeof(FieldArguments))]
     [InlineData("kv_write_field", typeof(FieldArguments))]
     [InlineData("kv_read_numbers", typeof(NumberArguments))]
+    [InlineData("kv_select_prepare", typeof(SelectionArguments))]
+    [InlineData("kv_select_level", typeof(SelectionArguments))]
+    [InlineData("kv_select_finish", typeof(SelectionArguments))]
+    [InlineData("kv_select_drop", typeof(SelectionArguments))]
+    [InlineData("kv_ring_fill", typeof(RingArguments))]
+    [InlineData("kv_ring_plan", typeof(RingArguments))]
+    [InlineData("kv_ring_take", typeof(RingArguments))]
+    [InlineData("kv_ring_release", typeof(RingArguments))]
     public void Arguments_have_the_size_that_the_kernel_takes(string kernel, Type arguments)
     {
         PtxFile file = PtxFile.ReadAll().Single(f => f.Entries.ContainsKey(kernel));
