@@ -81,9 +81,8 @@ template <class T, int D> KV_DEVICE void attend_narrow(const AttendArguments& a)
             }
             block_sync();
             if (warp == 0) {
-                clear_state(state, lane);
+                clear_state(state, lane);  // who merges next comes after this warp, or a barrier later
             }
-            block_sync();
         }
         if (!has_next) {
             break;
@@ -91,7 +90,6 @@ template <class T, int D> KV_DEVICE void attend_narrow(const AttendArguments& a)
         step = next;
         place = next_place;
     }
-    copy_wait<0>();
 }
 
 template <class T, int D> KV_DEVICE void attend_wide(const AttendArguments& a) {
@@ -187,7 +185,6 @@ template <class T, int D> KV_DEVICE void attend_wide(const AttendArguments& a) {
         step = next;
         place = next_place;
     }
-    copy_wait<0>();
     if (works && w.item.records < 0) {
         const Softmax total[2] = {softmax_of(state, lane, 0), softmax_of(state, lane, 1)};
         const AttendTarget target = target_of(a, w, first_query, 0, total, lane, true);

@@ -132,7 +132,6 @@ template <class T, int D> KV_DEVICE void observe_tensor(const ScoreArguments& s)
     }
     copy_commit();
     copy_wait<0>();
-    warp_sync();
 
     const ObservedQueries queries = observed_queries(sequence, a.group);
     for (int first = 0; first < queries.rows * queries.group; first += kQueries) {
