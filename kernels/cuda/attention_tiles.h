@@ -114,7 +114,7 @@ KV_DEVICE void load_slowly(const u64* rows, int bits, int count, int head_dim, u
 // Brings keys or values of a tile to shared memory; KVs that do not exist, and coordinates beyond the head's, become 0. Halves come asynchronously: they are
 // there after a commit and a wait. `bits` is 16, 8, 4 or 2.
 template <class T, int D> KV_DEVICE void load_tile(const u64* rows, int bits, int count, int head_dim, u16* target, int thread, int threads) {
-    if ((head_dim & 15) != 0) {
+    if ((head_dim & (bits == 16 ? 7 : 15)) != 0) {
         load_slowly<T, D>(rows, bits, count, head_dim, target, thread, threads);
     } else if (bits == 16) {
         for (int chunk = thread; chunk < kTile * (D / 8); chunk += threads) {

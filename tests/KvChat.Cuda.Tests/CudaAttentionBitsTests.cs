@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using KvChat.Kernels;
+using KvChat.Kernels.Cuda;
 using KvChat.Kernels.Tests.Attention;
 using KvChat.TestSupport;
 
@@ -68,6 +69,26 @@ public sealed class CudaAttentionBitsTests
         int sequence = world.Add(KvFormat.F16);
         AttentionConformance.CheckOutputs(world, world.Step(new StepPart(sequence, 20)), 0, sequence, 20);
         Assert.Equal(1, FakeDriver.Launches("kv_attend_plain"));
+    }
+
+    [EmulatorFact]
+    public void Long_work_is_shared_out_among_launches()
+    {
+        float[] scores = Run(long.MaxValue), split = Run(1);
+        AssertBits(scores, split, "scores");
+
+        static float[] Run(long largestLaunch)
+        {
+            using CudaBackend backend = FakeDriver.Open();
+            backend.Attention.LargestLaunch = largestLaunch;
+            using AttentionWorld world = new(backend, Layers[0]);
+            int sequence = world.Add(KvFormat.F16);
+            world.Step(new StepPart(sequence, 300));
+            StepResult step = world.Step(new StepPart(sequence, 30) { Observation = ObservationMode.Window, ObservedRows = 8, PoolWidth = 3 });
+            AttentionConformance.CheckOutputs(world, step, 0, sequence, 30);
+            Assert.True(largestLaunch == 1 ? FakeDriver.Launches("kv_observe_f16_d64") > 3 : FakeDriver.Launches("kv_observe_f16_d64") == 1);
+            return world.Scores(sequence, 1);
+        }
     }
 
     [EmulatorFact]

@@ -11,8 +11,6 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
     /// <summary>Longest head that the kernels have room for.</summary>
     public const int LargestHeadDim = 256;
 
-    // Systems end a launch that keeps a display waiting for some seconds; this many multiplications take a tenth of one at worst.
-    private const long LargestLaunch = 1L << 36;
     private const float Log2OfE = 1.44269504088896341f;
     private const int AppendWarps = 4, ItemsOfMultiprocessor = 4;
 
@@ -21,6 +19,12 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
     private readonly AttendItems _cut = new();
     private readonly CudaScores _scores = new(queue);
     private AttendKernels? _kernels;
+
+    /// <summary>
+    /// Multiplications of a launch, beyond which work goes into further ones: systems end a launch that keeps a display waiting for some seconds, and so many
+    /// take a tenth of one at worst.
+    /// </summary>
+    public long LargestLaunch { get; set; } = 1L << 36;
 
     /// <summary>Normalises, rotates and stores the rows of a batch.</summary>
     /// <exception cref="ArgumentException">A tensor, the batch or a parameter does not fit the others; the message names it.</exception>
@@ -98,7 +102,7 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         foreach (AttendKind kind in AttendKernels.Kinds)
             Attend(batch, _kernels, kind, arguments);
         if (observes)
-            _scores.Observe(batch, _kernels, arguments);
+            _scores.Observe(batch, _kernels, arguments, LargestLaunch);
     }
 
     /// <inheritdoc/>
@@ -117,11 +121,11 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         where T : unmanaged => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in arguments));
 
     /// <summary>How many of the items from <paramref name="first"/> on are launched at once.</summary>
-    internal static int CountOf<T>(ItemList<T> items, int first)
+    internal static int CountOf<T>(ItemList<T> items, int first, long largestLaunch)
         where T : unmanaged
     {
         int count = 1;
-        for (long cost = items.CostOf(first); first + count < items.Count && (cost += items.CostOf(first + count)) <= LargestLaunch;)
+        for (long cost = items.CostOf(first); first + count < items.Count && (cost += items.CostOf(first + count)) <= largestLaunch;)
             count++;
         return count;
     }
@@ -161,7 +165,7 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         AttendKernel kernel = kernels[kind];
         for (int count; arguments.FirstItem < _cut.Items.Count; arguments.FirstItem += count)
         {
-            count = CountOf(_cut.Items, arguments.FirstItem);
+            count = CountOf(_cut.Items, arguments.FirstItem, LargestLaunch);
             queue.Launch(kernel.Name, count, 1, kernel.Threads, kernel.SharedBytes, BytesOf(arguments));
         }
 

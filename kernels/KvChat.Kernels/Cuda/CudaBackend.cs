@@ -31,6 +31,9 @@ public sealed partial class CudaBackend : IComputeBackend
     /// <summary>The device.</summary>
     internal CudaQueue Queue => _queue;
 
+    /// <summary>Appending and attention.</summary>
+    internal CudaAttention Attention => _attention;
+
     /// <summary>Whether a device can be used here.</summary>
     /// <param name="options">Which device; null for the first.</param>
     /// <param name="reason">Why not.</param>

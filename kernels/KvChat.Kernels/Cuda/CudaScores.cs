@@ -9,10 +9,10 @@ internal sealed class CudaScores(ICudaQueue queue) : IDisposable
     private readonly ItemList<ScoreItem> _list = new();
 
     /// <summary>Makes the scores of all sequences that observe.</summary>
-    public void Observe(KvBatch batch, AttendKernels kernels, in AttendArguments attend)
+    public void Observe(KvBatch batch, AttendKernels kernels, in AttendArguments attend, long largestLaunch)
     {
         foreach (AttendKind kind in AttendKernels.Kinds)
-            Observe(batch, kernels, kind, attend);
+            Observe(batch, kernels, kind, attend, largestLaunch);
     }
 
     /// <inheritdoc/>
@@ -22,7 +22,7 @@ internal sealed class CudaScores(ICudaQueue queue) : IDisposable
         _sums.Dispose();
     }
 
-    private void Observe(KvBatch batch, AttendKernels kernels, AttendKind kind, in AttendArguments attend)
+    private void Observe(KvBatch batch, AttendKernels kernels, AttendKind kind, in AttendArguments attend, long largestLaunch)
     {
         _list.Clear();
         ScoreKernel kernel = kernels.ScoreOf(kind);
@@ -44,7 +44,7 @@ internal sealed class CudaScores(ICudaQueue queue) : IDisposable
         queue.Upload(arguments.Items, _list.Bytes);
         for (int count; arguments.Attend.FirstItem < _list.Count; arguments.Attend.FirstItem += count)
         {
-            count = CudaAttention.CountOf(_list, arguments.Attend.FirstItem);
+            count = CudaAttention.CountOf(_list, arguments.Attend.FirstItem, largestLaunch);
             queue.Launch(kernel.Name, count, 1, kernel.Threads, kernel.SharedBytes, CudaAttention.BytesOf(arguments));
         }
 
