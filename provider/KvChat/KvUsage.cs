@@ -1,3 +1,4 @@
+using KvChat.Runtime.Compression;
 using KvChat.Runtime.Scheduling;
 using Microsoft.Extensions.AI;
 
@@ -50,6 +51,9 @@ public sealed record KvUsage
     /// </summary>
     public IReadOnlyList<int>? KeptPerHead { get; init; }
 
+    /// <summary>Time spent on scoring, choosing and moving the request's KVs; null where the response has been serialised or was put together from updates.</summary>
+    public CompressionTimes? CompressionTimes { get; init; }
+
     /// <summary>Share of the KVs that is kept, from 0 to 1.</summary>
     public double RetainedRatio => Seen == 0 ? 1 : (double)Kept / Seen;
 
@@ -96,6 +100,7 @@ public sealed record KvUsage
             PressureCompressions = Count(KvUsageNames.PressureCompressions),
             DocumentTokensRead = Count(KvUsageNames.DocumentTokensRead),
             IsQualityUnmeasured = Count(KvUsageNames.QualityUnmeasured) > 0,
+            CompressionTimes = (raw as GenerationResult)?.Kvs.CompressionTimes,
             KeptPerHead = (raw as GenerationResult)?.Kvs.KeptPerHead,
         };
 

@@ -79,4 +79,10 @@ public sealed class KvBatch
     /// before this step; row i of the slice sees that many plus i + 1, and all of the right end. The pages already have room for the slice's rows.
     /// </summary>
     public HeadView[] Heads { get; set; } = [];
+
+    /// <summary>
+    /// Time that recording attention (<see cref="SequenceSlice.Observation"/>) took beside attending, in ticks of <see cref="System.Diagnostics.Stopwatch"/>: back ends that know it add to it, the
+    /// runtime sets it back. Back ends that do not wait for their device leave it alone.
+    /// </summary>
+    public long ScoringTicks { get; set; }
 }

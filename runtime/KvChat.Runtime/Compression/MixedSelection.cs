@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using KvChat.Runtime.Cache;
 
 namespace KvChat.Runtime.Compression;
@@ -19,8 +20,9 @@ internal sealed class MixedSelection
     /// <param name="settings">The request's settings.</param>
     /// <param name="scores">Marked scores, head after head, right ends first.</param>
     /// <param name="allowedPages">Pages that the sequence may keep.</param>
+    /// <param name="selected">When all was chosen and moving began, in ticks of <see cref="Stopwatch"/>.</param>
     /// <returns>False, with nothing changed, where shared pages cannot be copied.</returns>
-    public bool TryApply(SequenceCache cache, IBudgetAllocator allocator, KvCompression settings, ReadOnlySpan<float> scores, int allowedPages)
+    public bool TryApply(SequenceCache cache, IBudgetAllocator allocator, KvCompression settings, ReadOnlySpan<float> scores, int allowedPages, out long selected)
     {
         Span<KvFate> fates = ScoreOrder.Room(ref _fates, scores.Length).AsSpan(0, scores.Length);
         ScoreOrder.Room(ref _scores, scores.Length);
@@ -30,6 +32,7 @@ internal sealed class MixedSelection
         int high = ChooseHigh(cache, allocator, settings, scores, Math.Max(1, (int)(allowedPages * settings.HighShare)), fates);
         ChooseLow(cache, allocator, scores, allowedPages - high, fates);
         FitPages(cache, fates);
+        selected = Stopwatch.GetTimestamp();
         return cache.TryRequantize(fates);
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using KvChat.Runtime.Cache;
 
 namespace KvChat.Runtime.Compression;
@@ -9,7 +10,11 @@ namespace KvChat.Runtime.Compression;
 /// <param name="EffectiveRatio">The ratio asked for, raised to the floor where it lies below: what sinks, protected window and pinned stretches take.</param>
 /// <param name="RaisedToFloor">Whether it was raised.</param>
 /// <param name="Requantized">KVs that went to the low format.</param>
-public readonly record struct CompressionReport(long Kept, long Evicted, int PagesFreed, double EffectiveRatio, bool RaisedToFloor, long Requantized = 0);
+public readonly record struct CompressionReport(long Kept, long Evicted, int PagesFreed, double EffectiveRatio, bool RaisedToFloor, long Requantized = 0)
+{
+    /// <summary>What it took.</summary>
+    public CompressionTimes Times { get; init; }
+}
 
 /// <summary>
 /// Compresses sequences to their budgets: reads scores, marks what must stay and what goes first, lets the policy's allocator choose and the
@@ -48,19 +53,23 @@ public sealed class SequenceCompressor
         long kvsBefore = cache.KvCount, lowBefore = cache.LowKvCount;
         int pagesBefore = cache.PageCount;
         bool done = true;
+        CompressionTimes times = default;
         if (!settings.IsOff && pagesBefore > allowed)
         {
             CompressionPolicy policy = CompressionPolicies.Get(settings.Policy);
+            long start = Stopwatch.GetTimestamp();
             int floor = ReadScores(cache, policy.Scorer, settings, spans, history, PrefersAny(spans) && HasRoom(settings, spans, (long)allowed * pageTokens / heads));
+            long scored = Stopwatch.GetTimestamp(), selected = scored;
             allowed = Math.Max(allowed, floor);
             if (pagesBefore > allowed)
                 done = cache.LowFormat is null
-                    ? TryEvict(cache, AllocatorOf(policy), allowed, settings.SinkTokens + settings.ProtectedTokens)
-                    : _mixed.TryApply(cache, AllocatorOf(policy), settings, _scores.AsSpan(0, (int)cache.KvCount), allowed);
+                    ? TryEvict(cache, AllocatorOf(policy), allowed, settings.SinkTokens + settings.ProtectedTokens, out selected)
+                    : _mixed.TryApply(cache, AllocatorOf(policy), settings, _scores.AsSpan(0, (int)cache.KvCount), allowed, out selected);
+            times = new CompressionTimes(Stopwatch.GetElapsedTime(start, scored), Stopwatch.GetElapsedTime(scored, selected), Stopwatch.GetElapsedTime(selected));
         }
 
         report = new CompressionReport(cache.KvCount, kvsBefore - cache.KvCount, pagesBefore - cache.PageCount,
-            EffectiveRatio(settings, asked, allowed, CompressionBudget.WholePages(heads, tokensSeen, pageTokens)), allowed > asked, Math.Max(0, cache.LowKvCount - lowBefore));
+            EffectiveRatio(settings, asked, allowed, CompressionBudget.WholePages(heads, tokensSeen, pageTokens)), allowed > asked, Math.Max(0, cache.LowKvCount - lowBefore)) { Times = times };
         return done;
     }
 
@@ -142,7 +151,7 @@ public sealed class SequenceCompressor
         return preferred * 2 <= kvsPerHead;
     }
 
-    private bool TryEvict(SequenceCache cache, IBudgetAllocator allocator, int allowedPages, int floorKvs)
+    private bool TryEvict(SequenceCache cache, IBudgetAllocator allocator, int allowedPages, int floorKvs, out long selected)
     {
         int total = (int)cache.KvCount;
         SelectionInput input = new()
@@ -156,6 +165,7 @@ public sealed class SequenceCompressor
         };
         Span<bool> keep = _keep.AsSpan(0, total);
         allocator.Allocate(input, keep);
+        selected = Stopwatch.GetTimestamp();
         return cache.TryEvict(keep);
     }
 

@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using KvChat.Runtime.Compression;
 
 namespace KvChat.Runtime.Scheduling;
 
@@ -6,7 +6,8 @@ namespace KvChat.Runtime.Scheduling;
 internal struct EngineCounters
 {
     public int TotalPages, FreePages, BytesPerPage, Running, Reading, Preempted, Waiting, Held, Prepared, PeakRunning;
-    public long Steps, PromptTokens, CachedTokens, GeneratedTokens, Evicted, Preemptions, PressureCompressions, CompressionTicks, FullPeriods;
+    public long Steps, PromptTokens, CachedTokens, GeneratedTokens, Evicted, Preemptions, PressureCompressions, FullPeriods;
+    public CompressionTimes CompressionTimes;
     public bool IsFull;
 
     public readonly EngineStatistics ToStatistics(bool faulted) => new()
@@ -28,7 +29,7 @@ internal struct EngineCounters
         KvsEvicted = Evicted,
         Preemptions = Preemptions,
         PressureCompressions = PressureCompressions,
-        CompressionTime = Stopwatch.GetElapsedTime(0, CompressionTicks),
+        CompressionTimes = CompressionTimes,
         IsPoolFull = IsFull,
         PoolFullPeriods = FullPeriods,
         IsFaulted = faulted,

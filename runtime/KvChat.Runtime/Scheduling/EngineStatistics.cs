@@ -1,3 +1,5 @@
+using KvChat.Runtime.Compression;
+
 namespace KvChat.Runtime.Scheduling;
 
 /// <summary>What the engine is doing and has done; a snapshot taken between two steps.</summary>
@@ -57,8 +59,11 @@ public sealed record EngineStatistics
     /// <summary>How often memory pressure compressed a request.</summary>
     public required long PressureCompressions { get; init; }
 
-    /// <summary>Time that was spent on choosing and moving KVs so far.</summary>
-    public TimeSpan CompressionTime { get; init; }
+    /// <summary>Time that was spent on scoring, choosing and moving KVs so far.</summary>
+    public TimeSpan CompressionTime => CompressionTimes.Total;
+
+    /// <summary>The same, part by part.</summary>
+    public CompressionTimes CompressionTimes { get; init; }
 
     /// <summary>
     /// Whether requests wait, or gave their pages up, because the pool had none for them; true until none does any more. Held sequences do not fill the pool: they go first.

@@ -111,8 +111,11 @@ public sealed record KvStatistics
     /// <summary>How often memory pressure compressed the request beyond its own settings.</summary>
     public int PressureCompressions { get; init; }
 
-    /// <summary>Time that was spent on choosing and moving the request's KVs.</summary>
-    public TimeSpan CompressionTime { get; init; }
+    /// <summary>Time that was spent on scoring, choosing and moving the request's KVs.</summary>
+    public TimeSpan CompressionTime => CompressionTimes.Total;
+
+    /// <summary>The same, part by part.</summary>
+    public CompressionTimes CompressionTimes { get; init; }
 
     /// <summary>KVs kept per layer and KV head at the end, <c>[layers * kvHeads]</c>.</summary>
     public required IReadOnlyList<int> KeptPerHead { get; init; }

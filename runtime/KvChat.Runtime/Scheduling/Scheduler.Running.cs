@@ -25,7 +25,10 @@ internal sealed partial class Scheduler
         _batch.RowCount = rows;
         try
         {
+            _batch.ScoringTicks = 0;
+            long start = Stopwatch.GetTimestamp();
             _pass.Run(_batch, _caches.AsSpan(0, _pieces.Count), _tokens.AsSpan(0, rows), _logitRows.AsSpan(0, logits));
+            NoteScoring(Stopwatch.GetTimestamp() - start);
             return true;
         }
         catch (Exception error)
@@ -38,6 +41,31 @@ internal sealed partial class Scheduler
         {
             Array.Clear(_caches, 0, _pieces.Count);
         }
+    }
+
+    /// <summary>Divides what a pass spent on scores: by the attention recorded, and by rows where they are there for nothing else.</summary>
+    private void NoteScoring(long passTicks)
+    {
+        double observed = 0;
+        for (int i = 0; i < _pieces.Count; i++)
+            observed += Observed(i);
+        for (int i = 0; i < _pieces.Count; i++)
+        {
+            Piece piece = _pieces[i];
+            double ticks = observed == 0 ? 0 : _batch.ScoringTicks * Observed(i) / observed;
+            if (piece.SuffixRows > 0)
+                ticks += (double)(passTicks - _batch.ScoringTicks) * piece.SuffixRows / _batch.RowCount;
+            if (ticks > 0)
+                Note(piece.Session, new CompressionTimes(Stopwatch.GetElapsedTime(0, (long)ticks), TimeSpan.Zero, TimeSpan.Zero));
+        }
+
+        double Observed(int i) => (double)_batch.Sequences[i].ObservedRows * (_pieces[i].Session.Cache!.KvCount + _pieces[i].AllRows);
+    }
+
+    private void Note(Session session, CompressionTimes times)
+    {
+        _compressionTimes += times;
+        session.CompressionTimes += times;
     }
 
     private SequenceSlice Slice(Piece piece, int firstRow)
@@ -195,13 +223,10 @@ internal sealed partial class Scheduler
 
     private CompressionReport Compress(Session session, KvCompression settings, int seen)
     {
-        long start = Stopwatch.GetTimestamp();
         Forget(session);
         if (!_compressor.TryCompress(session.Cache!, settings, session.Request.Spans, seen, session.History, out CompressionReport report))
             throw new InvalidOperationException("A sequence that observes shares pages.");
-        long ticks = Stopwatch.GetTimestamp() - start;
-        _compressionTicks += ticks;
-        session.CompressionTicks += ticks;
+        Note(session, report.Times);
         _evicted += report.Evicted;
         session.IsCompressed |= report.Evicted > 0 || report.Requantized > 0;
         if (!settings.IsOff)

@@ -33,7 +33,8 @@ internal sealed partial class Scheduler : IDisposable
     private readonly float[] _logits;
     private readonly int[] _windows;
     private readonly int _pageTokens, _shortRotaryTokens;
-    private long _ages, _uses, _steps, _promptTokens, _cachedTokens, _generated, _evicted, _preemptions, _pressure, _compressionTicks, _fullPeriods;
+    private long _ages, _uses, _steps, _promptTokens, _cachedTokens, _generated, _evicted, _preemptions, _pressure, _fullPeriods;
+    private CompressionTimes _compressionTimes;
     private int _peakRunning;
     private bool _isFull;
 
@@ -149,7 +150,7 @@ internal sealed partial class Scheduler : IDisposable
             Evicted = _evicted,
             Preemptions = _preemptions,
             PressureCompressions = _pressure,
-            CompressionTicks = _compressionTicks,
+            CompressionTimes = _compressionTimes,
             IsFull = _isFull,
             FullPeriods = _fullPeriods,
         };

@@ -103,8 +103,8 @@ internal sealed class Session
 
     public int PressureCompressions { get; set; }
 
-    /// <summary>Time spent on its compression, in ticks of <see cref="Stopwatch"/>.</summary>
-    public long CompressionTicks { get; set; }
+    /// <summary>Time spent on its compression.</summary>
+    public CompressionTimes CompressionTimes { get; set; }
 
     /// <summary>Pages that admission counts on while the prompt is read.</summary>
     public long PromisedPages { get; set; }
@@ -200,7 +200,7 @@ internal sealed class Session
                 PeakBytes = PeakBytes,
                 EffectiveRatio = EffectiveRatio,
                 PressureCompressions = PressureCompressions,
-                CompressionTime = Stopwatch.GetElapsedTime(0, CompressionTicks),
+                CompressionTimes = CompressionTimes,
                 KeptPerHead = [.. cache.KeptPerHead],
             },
         };

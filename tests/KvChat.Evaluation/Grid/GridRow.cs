@@ -14,7 +14,7 @@ namespace KvChat.Evaluation.Grid;
 /// <param name="PeakBytes">Most bytes of any question.</param>
 /// <param name="Seconds">All questions together, as long as each took.</param>
 /// <param name="PreparationSeconds">Mean time to read a document, or to make the cell's copy of it.</param>
-/// <param name="CompressionMilliseconds">Mean time that choosing and moving the KVs of one cache took.</param>
+/// <param name="CompressionMilliseconds">Mean time that compressing one cache took: scoring, choosing and moving.</param>
 /// <param name="Likeness">Continuation of running text, where it was measured.</param>
 public sealed record GridRow(
     string Set, GridCell Cell, int Asked, double Score, double? OfFull, double Kept, double Bytes, double BytesOfFull, long PeakBytes, double Seconds,

@@ -1,3 +1,4 @@
+using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Sampling;
@@ -213,6 +214,22 @@ public sealed class EngineTests : IDisposable
 
         Assert.Equal(0, least);
         scheduler.FailAll(new OperationCanceledException());
+    }
+
+    [Fact]
+    public void Time_is_told_by_part_and_requests_add_up_to_the_engine()
+    {
+        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 8_000_000, HoldFinishedSequences = false });
+        KvCompression plain = new() { RetainedRatio = 0.3, DecodeInterval = 8, ProtectedTokens = 8, ObservationWindow = 8 };
+        KvCompression[] settings = [KvCompression.Off, plain, plain with { Policy = "kvzip" }, plain with { Policy = "keydiff", DecodeInterval = 0 }, plain with { Schedule = CompressionSchedule.WhileReading, ChunkTokens = 64 },
+            plain with { Format = KvFormat.K8V4, LowFormat = KvFormat.K4V2 }];
+        Session[] sessions = [.. settings.Select((s, i) => scheduler.Add(Request(i, 200, 20, s)))];
+        scheduler.RunAll();
+        CompressionTimes[] times = [.. sessions.Select(s => s.Result().Kvs.CompressionTimes)];
+        Assert.Equal(default, times[0]);
+        Assert.All(times[1..], t => Assert.True(t.Scoring > TimeSpan.Zero && t.Selecting > TimeSpan.Zero && t.Moving > TimeSpan.Zero, $"{t}"));
+        Assert.Equal(times.Aggregate(CompressionTimes.Add), scheduler.Statistics(faulted: false).CompressionTimes);
+        Assert.Equal(times[1].Scoring + times[1].Selecting + times[1].Moving, sessions[1].Result().Kvs.CompressionTime);
     }
 
     private static KvCompression Policy(string name) => name switch

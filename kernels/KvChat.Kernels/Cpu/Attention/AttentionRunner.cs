@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace KvChat.Kernels.Cpu.Attention;
@@ -7,6 +8,9 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
 {
     // Below this many multiplications waking the others costs more than they save.
     private const long WorthThreads = 1 << 16;
+
+    // Multiplications that adding a kept probability to a score is worth.
+    private const int KeptCost = 4;
 
     // Long prompts on many threads would otherwise write partial records without end.
     private const long LargestPartials = 128L << 20;
@@ -38,7 +42,9 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         AttendBlocks(job, batch);
         if (!observes)
             return;
+        long start = Stopwatch.GetTimestamp();
         Observe(job, batch);
+        batch.ScoringTicks += Stopwatch.GetTimestamp() - start;
     }
 
     /// <inheritdoc/>
@@ -154,7 +160,9 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
                 windows[windowCount++] = item;
             }
 
-            cost += (long)(item.EndRow - item.FirstRow) * job->Group * (item.EndSegment - item.FirstSegment) * AttentionSizes.Segment * job->HeadDim;
+            // Kept probabilities are only weighted and added.
+            int each = job->KeptOf(&item) != null ? KeptCost : job->HeadDim;
+            cost += (long)(item.EndRow - item.FirstRow) * job->Group * (item.EndSegment - item.FirstSegment) * AttentionSizes.Segment * each;
             itemCount += Cut(&item, length, items + itemCount);
         }
 

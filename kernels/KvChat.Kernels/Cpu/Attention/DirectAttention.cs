@@ -72,6 +72,8 @@ internal static unsafe class DirectAttention<TSimd, TVector>
                 SegmentPlace place = job->Place(item, segment);
                 if (!place.Range(row, job->FirstVisible(item, row, place.IsLow), out int low, out int high))
                     continue;
+                if (segment + 1 < item->EndSegment)
+                    PrefetchScores(job, item, job->Place(item, segment + 1), row);
                 new Span<float>(scratch->GroupSums, AttentionSizes.Segment).Clear();
                 for (int i = 0; i < job->Group; i++)
                 {
@@ -81,8 +83,37 @@ internal static unsafe class DirectAttention<TSimd, TVector>
                         probabilities + (index * AttentionSizes.Segment), low, high, 1 / AttentionJob.ValueFactor(place.Layout), weight, squared, largest, scratch->GroupSums);
                 }
 
-                ScalarAttention.AddScores(job, place, scratch->GroupSums, low, high, largest);
+                AddScores(job, place, scratch->GroupSums, low, high, largest);
             }
+        }
+    }
+
+    /// <summary>A page's scores lie far from the next page's, where no hardware looks ahead.</summary>
+    private static void PrefetchScores(AttentionJob* job, AttentionItem* item, in SegmentPlace place, int row)
+    {
+        if (!place.Range(row, job->FirstVisible(item, row, place.IsLow), out int low, out int high))
+            return;
+        for (int page = low / place.Layout->Slots; page * place.Layout->Slots < high; page++)
+            DirectTiles<TSimd, TVector>.Fetch((byte*)job->Pages.Page(place.Page(page)) + place.Layout->Scores);
+    }
+
+    /// <summary>As <see cref="ScalarAttention.AddScores"/>, to the bit: every KV's sum is its own.</summary>
+    private static void AddScores(AttentionJob* job, in SegmentPlace place, float* sums, int from, int to, bool largest)
+    {
+        int slots = place.Layout->Slots, page = from / slots, slot = from % slots;
+        for (int kv = from; kv < to; page++, slot = 0)
+        {
+            float* scores = (float*)(job->Pages.Page(place.Page(page)) + place.Layout->Scores) + slot;
+            int count = Math.Min(slots - slot, to - kv), i = 0;
+            for (; i + TSimd.Count <= count; i += TSimd.Count)
+            {
+                TVector sum = TSimd.Load(sums + kv + i), score = TSimd.Load(scores + i);
+                TSimd.Store(scores + i, largest ? TSimd.Greater(sum, score) : TSimd.Add(score, sum));
+            }
+
+            for (; i < count; i++)
+                scores[i] = !largest ? scores[i] + sums[kv + i] : sums[kv + i] > scores[i] ? sums[kv + i] : scores[i];
+            kv += count;
         }
     }
 

@@ -343,8 +343,9 @@ internal static unsafe class DirectTiles<TSimd, TVector>
         Store2(o + (3 * distance), TSimd.Count, d0, d1);
     }
 
+    /// <summary>Asks for a cache line that is needed soon.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch(byte* address)
+    public static void Fetch(byte* address)
     {
         if (Sse.IsSupported)
             Sse.Prefetch0(address);
