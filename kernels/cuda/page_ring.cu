@@ -16,9 +16,7 @@ KV_DEVICE int running_sum(int* sums, int value) {
         from = 1 - from;
         block_sync();
     }
-    const int sum = sums[from * kRingThreads + at];
-    block_sync();
-    return sum;
+    return sums[from * kRingThreads + at];
 }
 
 KV_DEVICE void fill_ring(const RingArguments& a) {
@@ -39,7 +37,6 @@ KV_DEVICE void plan_ring(const RingArguments& a) {
         if (at == kRingThreads - 1) *total = sum;
         block_sync();
         before += *total;
-        block_sync();
     }
     if (at != 0) return;
     a.offsets[a.count] = before;

@@ -50,9 +50,7 @@ KV_DEVICE u32 running_sum(SelectionScratch& scratch, u32 value) {
         from = 1 - from;
         block_sync();
     }
-    const u32 sum = scratch.sums[from][at];
-    block_sync();
-    return sum;
+    return scratch.sums[from][at];
 }
 
 // The first digit up to which there are enough; sums ascend with the digit.
@@ -153,7 +151,6 @@ KV_DEVICE void finish(const SelectionArguments& a) {
             if (at == kDigits - 1) scratch.rest = sum;
             block_sync();
             spent += scratch.rest;
-            block_sync();
         }
         if (pass == 0) cheaper = spent;
     }
@@ -178,7 +175,6 @@ KV_DEVICE void drop(const SelectionArguments& a) {
         const u32 own = scratch.histogram[at], sum = running_sum(scratch, own);
         found |= first_enough(scratch, sum, sum - own, going) << (24 - 8 * level);
         going = scratch.rest;
-        block_sync();
     }
     for (int first = 0; first < head.length; first += kDigits) {
         const int i = first + at;
@@ -188,7 +184,6 @@ KV_DEVICE void drop(const SelectionArguments& a) {
         if (at == kDigits - 1) scratch.rest = sum;
         block_sync();
         going -= minimum((int)scratch.rest, (int)going);
-        block_sync();
     }
 }
 

@@ -14,7 +14,10 @@ namespace KvChat.Cuda.Tests;
 /// <summary>The fake <c>libcuda.so.1</c>, built from the repository's sources when it is first asked for and kept beside the tests as long as those stay the same.</summary>
 public static unsafe class FakeDriver
 {
-    private static readonly Lazy<string> Built = new(Build);
+    /// <summary>Environment variable that names a fake driver built in another way (<c>kernels/emulator/build OUT --checked</c>), to be taken instead.</summary>
+    private const string Variable = "KVCHAT_FAKE_DRIVER";
+
+    private static readonly Lazy<string> Built = new(() => Environment.GetEnvironmentVariable(Variable) ?? Build());
 
     /// <summary>Why there is none here, or null.</summary>
     public static string? Missing { get; } = FindMissing();

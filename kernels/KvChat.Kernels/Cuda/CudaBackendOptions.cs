@@ -17,4 +17,7 @@ public sealed record CudaBackendOptions
 
     /// <summary>Whether every launch is waited for, so that an error names the kernel that made it. Slow; for the search of errors.</summary>
     public bool WaitsForLaunches { get; init; }
+
+    /// <summary>Whether work that repeats is launched as a graph: decode steps, whose many small launches else keep the processor busy longer than the device.</summary>
+    public bool UsesGraphs { get; init; } = true;
 }

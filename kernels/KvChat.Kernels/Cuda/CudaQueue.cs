@@ -4,7 +4,7 @@ using KvChat.Kernels.Cuda.Driver;
 namespace KvChat.Kernels.Cuda;
 
 /// <summary>The device of a back end: one stream, on which all that the back end does runs in order.</summary>
-internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
+internal sealed unsafe partial class CudaQueue : ICudaQueue, IDisposable
 {
     private readonly CudaContext _context;
     private readonly CudaStream _stream;
@@ -28,6 +28,8 @@ internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
             _memory = new DeviceMemory(_context, _stream);
             _ring = new PinnedRing(_context, _stream);
             _kernels = new CudaKernels(_context);
+            _graphs = new GraphCache(_context, _stream);
+            _usesGraphs = options.UsesGraphs && !_waits;
         }
         catch
         {
@@ -55,6 +57,7 @@ internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
     public long FreeBytes()
     {
         Enter();
+        Flush();
         return _memory.FreeBytes();
     }
 
@@ -75,6 +78,7 @@ internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
         if (_disposed)
             return;
         _context.MakeCurrent();
+        Flush();
         _memory.Free(address);
     }
 
@@ -82,22 +86,27 @@ internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
     public void Upload(nint target, ReadOnlySpan<byte> source)
     {
         Enter();
-        while (!source.IsEmpty)
+        if (source.Length > LargestNotedUpload)
         {
-            int count = Math.Min(source.Length, PinnedRing.BlockBytes);
-            byte* staged = _ring.Take(count, out int waited);
-            Check(waited, "cuEventSynchronize");
-            source[..count].CopyTo(new Span<byte>(staged, count));
-            Check(_context.Driver.Functions.MemcpyHtoDAsync(target, staged, (nuint)count, _stream.Handle), "cuMemcpyHtoDAsync");
-            source = source[count..];
-            target += count;
+            // What is large is not worth a copy more; the period has an end here.
+            EndPeriod();
+            UploadNow(target, source);
+            return;
         }
+
+        if (source.IsEmpty)
+            return;
+        if (Notes(source.Length))
+            _period.AddUpload(target, source);
+        if (!_notes)
+            UploadNow(target, source);
     }
 
     /// <summary>Copies from the device what all earlier work has left there, and waits for it.</summary>
     public void Download(nint source, Span<byte> target)
     {
         Enter();
+        EndPeriod();
         while (!target.IsEmpty)
         {
             int count = Math.Min(target.Length, PinnedRing.BlockBytes);
@@ -115,14 +124,20 @@ internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
     public void Copy(nint source, nint target, long bytes)
     {
         Enter();
-        Check(_context.Driver.Functions.MemcpyDtoDAsync(target, source, (nuint)bytes, _stream.Handle), "cuMemcpyDtoDAsync");
+        if (Notes(0))
+            _period.AddCopy(source, target, bytes);
+        if (!_notes)
+            CopyNow(source, target, bytes);
     }
 
     /// <summary>Writes zeros.</summary>
     public void Clear(nint target, long bytes)
     {
         Enter();
-        Check(_context.Driver.Functions.MemsetD8Async(target, 0, (nuint)bytes, _stream.Handle), "cuMemsetD8Async");
+        if (Notes(0))
+            _period.AddClear(target, bytes);
+        if (!_notes)
+            ClearNow(target, bytes);
     }
 
     /// <inheritdoc/>
@@ -130,12 +145,12 @@ internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
     {
         Enter();
         CudaGrid grid = new(x, y);
-        _log.Add(kernel, grid, threads, sharedBytes);
         CudaKernel found = _kernels[kernel];
-        int result = found.Launch(_stream, grid, threads, sharedBytes, arguments);
-        Check(result, "cuLaunchKernel");
-        if (_waits)
-            Check(_stream.Synchronize(), "cuStreamSynchronize");
+        found.Prepare(grid, threads, sharedBytes, arguments.Length);
+        if (Notes(arguments.Length))
+            _period.AddLaunch(found.Number, grid, threads, sharedBytes, arguments);
+        if (!_notes)
+            LaunchNow(found, grid, threads, sharedBytes, arguments);
     }
 
     /// <summary>Launches a kernel with its structure.</summary>
@@ -150,6 +165,7 @@ internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
     public void Synchronize()
     {
         Enter();
+        EndPeriod();
         Check(_stream.Synchronize(), "cuStreamSynchronize");
     }
 
@@ -176,6 +192,7 @@ internal sealed unsafe class CudaQueue : ICudaQueue, IDisposable
             return;
         _disposed = true;
         _context.MakeCurrent();
+        _graphs.Dispose();
         _memory.Dispose();
         _ring.Dispose();
         _kernels.Dispose();

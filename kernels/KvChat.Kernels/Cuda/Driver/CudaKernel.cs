@@ -4,7 +4,7 @@ namespace KvChat.Kernels.Cuda.Driver;
 internal readonly record struct CudaGrid(int X, int Y = 1, int Z = 1);
 
 /// <summary>An entry of a module.</summary>
-internal sealed unsafe class CudaKernel(CudaContext context, nint function, string name, int argumentBytes)
+internal sealed unsafe class CudaKernel(CudaContext context, nint function, string name, int argumentBytes, int number)
 {
     private const int MaximumDynamicShared = 8, Registers = 4, LocalBytes = 3;
 
@@ -16,21 +16,29 @@ internal sealed unsafe class CudaKernel(CudaContext context, nint function, stri
     /// <summary>Entry name.</summary>
     public string Name { get; } = name;
 
+    /// <summary>Number among the kernels that are in use.</summary>
+    public int Number { get; } = number;
+
     /// <summary>Bytes of its argument, as the PTX says.</summary>
     public int ArgumentBytes { get; } = argumentBytes;
 
     /// <summary>Registers of a thread, and bytes of local memory, in which registers are spilled.</summary>
     public (int Registers, int LocalBytes) Resources => (Attribute(Registers), Attribute(LocalBytes));
 
-    /// <summary>Launches the kernel; gives back the driver's result.</summary>
+    /// <summary>Makes sure that the kernel can be launched so.</summary>
     /// <exception cref="ArgumentException">The argument has not the size that the PTX says.</exception>
     /// <exception cref="CudaException">The device does not give a block so much shared memory.</exception>
-    public int Launch(CudaStream stream, CudaGrid grid, int block, int shared, ReadOnlySpan<byte> arguments)
+    public void Prepare(CudaGrid grid, int block, int shared, int bytes)
     {
-        if (arguments.Length != ArgumentBytes)
-            throw new ArgumentException($"{Name} takes a structure of {ArgumentBytes} bytes, not {arguments.Length}: the kernels and their binding are not of one version.", nameof(arguments));
+        if (bytes != ArgumentBytes)
+            throw new ArgumentException($"{Name} takes a structure of {ArgumentBytes} bytes, not {bytes}: the kernels and their binding are not of one version.", nameof(bytes));
         if (shared > _shared)
             AllowShared(shared, grid, block);
+    }
+
+    /// <summary>Launches the kernel, which <see cref="Prepare"/> has seen; gives back the driver's result.</summary>
+    public int Launch(CudaStream stream, CudaGrid grid, int block, int shared, ReadOnlySpan<byte> arguments)
+    {
         fixed (byte* at = arguments)
         {
             void* parameter = at;

@@ -34,13 +34,13 @@ internal sealed unsafe class CudaModule : IDisposable
         _handle = handle;
     }
 
-    /// <summary>An entry of the file.</summary>
-    public CudaKernel Kernel(string name)
+    /// <summary>An entry of the file, with the number that it shall have.</summary>
+    public CudaKernel Kernel(string name, int number)
     {
         nint function;
         fixed (byte* text = Encoding.ASCII.GetBytes(name + '\0'))
             _context.Driver.Check(_context.Driver.Functions.ModuleGetFunction(&function, _handle, text), "cuModuleGetFunction", $"The kernel is {name} of {_file.Name}.");
-        return new CudaKernel(_context, function, name, _file.Entries[name]);
+        return new CudaKernel(_context, function, name, _file.Entries[name], number);
     }
 
     /// <inheritdoc/>
@@ -67,6 +67,7 @@ internal sealed class CudaKernels : IDisposable
 
     private readonly CudaContext _context;
     private readonly Dictionary<string, CudaKernel> _kernels = new(StringComparer.Ordinal);
+    private readonly List<CudaKernel> _numbered = [];
     private readonly Dictionary<PtxFile, CudaModule> _modules = [];
 
     public CudaKernels(CudaContext context) => _context = context;
@@ -78,6 +79,9 @@ internal sealed class CudaKernels : IDisposable
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public CudaKernel this[string name] => _kernels.TryGetValue(name, out CudaKernel? kernel) ? kernel : Load(name);
 
+    /// <summary>A kernel that is in use, by its number.</summary>
+    public CudaKernel this[int number] => _numbered[number];
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -85,6 +89,7 @@ internal sealed class CudaKernels : IDisposable
             module.Dispose();
         _modules.Clear();
         _kernels.Clear();
+        _numbered.Clear();
     }
 
     private CudaKernel Load(string name)
@@ -93,7 +98,8 @@ internal sealed class CudaKernels : IDisposable
             throw new ArgumentException($"There is no kernel {name}.", nameof(name));
         if (!_modules.TryGetValue(file, out CudaModule? module))
             _modules.Add(file, module = new CudaModule(_context, file));
-        CudaKernel kernel = module.Kernel(name);
+        CudaKernel kernel = module.Kernel(name, _numbered.Count);
+        _numbered.Add(kernel);
         _kernels.Add(name, kernel);
         return kernel;
     }
