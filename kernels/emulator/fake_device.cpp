@@ -247,6 +247,9 @@ KV_DRIVER int cuGetErrorName(int code, const char** name) {
 KV_DRIVER int cuGetErrorString(int code, const char** text) {
     const ErrorName* found = find_error(code);
     *text = found ? found->text : nullptr;
+    if (found && code == machine().sticky && !machine().failure.empty()) {
+        *text = machine().failure.c_str();    // what the emulator says is worth more than the name of the code
+    }
     return found ? SUCCESS : INVALID_VALUE;
 }
 
