@@ -45,6 +45,7 @@ KV_DEVICE void append(const AppendArguments& a) {
         bool over_all = (is_query ? a.query_norm_heads : a.key_norm_heads) > 1;
         reciprocal = over_all ? a.reciprocals[2 * row + (is_query ? 0 : 1)] : reciprocal_root(source, head_dim, a.epsilon, lane);
         if (over_all) norm += norm_head * head_dim;
+        warp_sync();  // queries change in place what other lanes have read for the norm
     }
 
     const float* angles = is_long ? a.long_angles : a.angles;
