@@ -11,6 +11,9 @@ internal static class Allocators
     /// <summary>What <c>--allocator</c> takes.</summary>
     public static IReadOnlyList<string> Names { get; } = [Preset, "global", "uniform", "pyramid", "ada-kv"];
 
+    /// <summary>The words that the runtime can do something with.</summary>
+    public static IReadOnlyList<string> Offered { get; } = [.. Names.Where(IsOffered)];
+
     /// <summary>A word of <see cref="Names"/> as settings have it: null for the policy's own.</summary>
     public static string? Parse(string word) => word == Preset ? null : word;
 
@@ -23,4 +26,17 @@ internal static class Allocators
     public static KvCompression WithAllocator(this KvCompression settings, string? allocator) => allocator is null
         ? settings
         : throw new ArgumentException($"--allocator has '{allocator}'; this runtime takes the policy's own ('{Preset}') alone.", nameof(allocator));
+
+    private static bool IsOffered(string name)
+    {
+        try
+        {
+            new KvCompression().WithAllocator(Parse(name)).Validate();
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+    }
 }

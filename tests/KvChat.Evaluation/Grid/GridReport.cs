@@ -10,7 +10,7 @@ internal static class GridReport
     {
         File.WriteAllText(Path.Combine(folder, "grid.csv"), Csv(rows));
         File.WriteAllText(Path.Combine(folder, "grid.md"), Markdown(rows));
-        foreach (var group in rows.GroupBy(r => (r.Set, r.Cell.Query)))
+        foreach (var group in rows.Where(r => r.Likeness is null).GroupBy(r => (r.Set, r.Cell.Query)))
         {
             string name = $"{group.Key.Set}-{group.First().Cell.QueryName}";
             File.WriteAllText(Path.Combine(folder, $"{name}.svg"), QualityPlot.Draw(name, [.. group]));
@@ -29,11 +29,11 @@ internal static class GridReport
     public static string Markdown(IReadOnlyList<GridRow> rows)
     {
         var text = new StringBuilder();
-        foreach (var group in rows.GroupBy(r => (r.Set, r.Cell.Query)))
+        foreach (var group in rows.Where(r => r.Likeness is null).GroupBy(r => (r.Set, r.Cell.Query)))
         {
             double[] shares = [.. group.Select(r => r.Cell.Retained).Distinct().OrderDescending()];
             GridRow? full = group.FirstOrDefault(r => r.Cell == r.Cell.Reference());
-            text.Append(CultureInfo.InvariantCulture, $"### {group.Key.Set}, question {group.Key.Query.ToString().ToLowerInvariant()}\n\n");
+            text.Append(CultureInfo.InvariantCulture, $"### {group.Key.Set}, question {group.First().Cell.QueryName}\n\n");
             if (full is not null)
                 text.Append(CultureInfo.InvariantCulture, $"Full cache: {full.Score:P1} of {full.Asked} questions, {full.Bytes / 1e6:0.00} MB a session.\n\n");
             text.Append("| policy | allocator | format |").AppendJoin("", shares.Select(s => string.Create(CultureInfo.InvariantCulture, $" {1 / s:0.##}x |"))).Append('\n');
@@ -49,11 +49,11 @@ internal static class GridReport
             text.Append('\n');
         }
 
-        foreach (var group in rows.Where(r => r.Likeness is not null).GroupBy(r => (r.Likeness!.Set, r.Cell.Query)))
+        foreach (var group in rows.Where(r => r.Likeness is not null).GroupBy(r => (r.Set, r.Cell.Query)))
         {
-            text.Append(CultureInfo.InvariantCulture, $"### Running text {group.Key.Set}, {group.Key.Query.ToString().ToLowerInvariant()}: likeness to the full cache\n\n");
+            text.Append(CultureInfo.InvariantCulture, $"### Running text {group.Key.Set}, {group.First().Cell.QueryName}: likeness to the full cache\n\n");
             text.Append("| policy | allocator | format | share | KL divergence | same top token | tokens | bytes |\n| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
-            foreach (GridRow row in group.DistinctBy(r => r.Cell))
+            foreach (GridRow row in group)
             {
                 TextLikeness like = row.Likeness!;
                 text.Append(CultureInfo.InvariantCulture, $"| {row.Cell.Policy} | {row.Cell.AllocatorName} | {row.Cell.FormatName} | {row.Cell.Retained:0.####} | {like.Divergence:0.0000} | {like.SameTop:P1} | {like.Tokens} | {like.Bytes} |\n");

@@ -39,13 +39,20 @@ internal sealed class TextRunner(InferenceEngine engine, LoadedModel model)
         {
             int at = (int)((long)free * passage / passages);
             int[] prompt = [.. start, .. ids.AsSpan(at, tokens - start.Length)];
-            await RunAsync(prompt, ids.AsMemory(at + tokens - start.Length, Followed), own, (cell, follower, bytes) =>
+            ILookup<GridCell, GridCell> equal = own.ToLookup(Asked);
+            await RunAsync(prompt, ids.AsMemory(at + tokens - start.Length, Followed), [.. equal.Select(e => e.Key)], (asked, follower, bytes) =>
             {
-                file.Add(new TextLikeness(name, cell.Key, follower.Divergence, follower.SameTop, follower.Tokens, bytes, passage));
-                progress.Step(right: true);
+                foreach (GridCell cell in equal[asked])
+                {
+                    file.Add(new TextLikeness(name, cell.Key, follower.Divergence, follower.SameTop, follower.Tokens, bytes, passage));
+                    progress.Step(right: true);
+                }
             }, cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>There is no question in a running text: where its end is compressed, known and unknown come to the same.</summary>
+    private static GridCell Asked(GridCell cell) => cell.Schedule == CompressionSchedule.AfterPrompt ? cell with { Query = CompressionQuery.Unknown } : cell;
 
     private async Task RunAsync(int[] prompt, ReadOnlyMemory<int> followed, GridCell[] cells, Action<GridCell, TextFollower, long> done, CancellationToken cancellationToken)
     {

@@ -138,7 +138,7 @@ public sealed class GridTests : IDisposable
             Model = KvCompressChatOptions.EmbeddedModel, Output = _folder, Generate = ["longdoc"], Lengths = [300], Limit = 1, CacheBytes = 64L << 20,
             Axes = new GridAxes { Policies = ["kv-compress"], Retained = [0.5, 0.125] }, TextTokens = 1000,
         };
-        TextLikeness[] likeness = [.. (await GridJob.MeasureAsync(settings, CancellationToken.None)).Rows.OrderByDescending(r => r.Cell.Retained).Select(r => r.Likeness!)];
+        TextLikeness[] likeness = [.. (await GridJob.MeasureAsync(settings, CancellationToken.None)).Rows.Where(r => r.Likeness is not null).OrderByDescending(r => r.Cell.Retained).Select(r => r.Likeness!)];
         Assert.Equal((0.0, 1.0, 128), (likeness[0].Divergence, likeness[0].SameTop, likeness[0].Tokens));
         Assert.InRange(likeness[1].Divergence, 1e-9, likeness[2].Divergence);
         Assert.InRange(likeness[2].SameTop, 0.3, 0.999);
@@ -192,8 +192,10 @@ public sealed class GridTests : IDisposable
             Model = KvCompressChatOptions.EmbeddedModel, Output = _folder, Generate = ["longdoc"], Lengths = [300], Limit = 1, CacheBytes = 64L << 20,
             Axes = new GridAxes { Policies = ["kv-compress"], Retained = [0.25] }, TextTokens = 500, TextPassages = 2,
         };
-        IReadOnlyList<GridRow> rows = (await GridJob.MeasureAsync(settings, CancellationToken.None)).Rows;
-        Assert.Equal([(1, 256), (1, 256)], rows.Select(r => (r.Asked, r.Likeness!.Tokens)));
+        GridRow[] rows = [.. (await GridJob.MeasureAsync(settings, CancellationToken.None)).Rows.Where(r => r.Likeness is not null)];
+        Assert.Equal([("ledger-500", 256), ("ledger-500", 256)], rows.Select(r => (r.Set, r.Likeness!.Tokens)));
+        Assert.InRange(rows[1].BytesOfFull, 0.2, 0.4);
+        Assert.Contains("| kv-compress | global | F16 | 0.25 | ", File.ReadAllText(Path.Combine(_folder, "grid.md")), StringComparison.Ordinal);
         using var file = new GridFile<TextLikeness>(Path.Combine(_folder, "text.jsonl"), l => l.Key);
         TextLikeness[] quarter = [.. file.Rows.Where(l => l.Cell == s_quarter.Key).OrderBy(l => l.Passage)];
         Assert.NotEqual(quarter[0].Divergence, quarter[1].Divergence);
