@@ -81,7 +81,7 @@ internal sealed partial class Scheduler
             observation = session.Scorer.ObservePrompt(session.Observed, _options.PoolWidth);
             observation = observation with { Rows = Math.Min(observation.Rows, Math.Min(stop.WindowLength, piece.AllRows)) };
         }
-        else if (session.HasScores && session.Read >= session.History.WindowEnd)
+        else if (session.HasScores && session.MayEvict && session.Read >= session.History.WindowEnd)
             observation = session.Scorer.ObserveDecode(session.Observed) with { Rows = piece.Rows };
         return new SequenceSlice
         {

@@ -111,6 +111,9 @@ internal sealed class Session
 
     public bool IsReadingPrompt => Read < PromptLength;
 
+    /// <summary>Whether anything may ever have to go; where the budget holds prompt and answer whole, nobody will look at what decoding rows record.</summary>
+    public bool MayEvict => Request.Compression.UnderPressure || Request.Compression.RetainedKvs is not { } kvs || kvs < MaxTokens;
+
     public bool HasScores => History.WindowEnd > History.WindowStart;
 
     /// <summary>The pass over the prompt that is under way, or null.</summary>

@@ -22,6 +22,7 @@ public static class CompressionCostCommand
         var repetitions = new Option<int>("--repetitions") { DefaultValueFactory = _ => 9, Description = "turns of each pair, after one warm-up" };
         var retained = new Option<double>("--retained") { DefaultValueFactory = _ => 0.25, Description = "share of KVs kept" };
         var policies = new Option<string[]>("--policy") { DefaultValueFactory = _ => [.. CompressionPolicies.Names.Skip(1)], AllowMultipleArgumentsPerToken = true, Description = "policies, instead of all" };
+        var processor = new Option<bool>("--processor-time") { Description = "count the process's processor time rather than the clock's, where others use the machine; with --threads 1, as waiting workers count too" };
         policies.AcceptOnlyFromAmong([.. CompressionPolicies.Names.Skip(1)]);
         foreach (Option<int> positive in (Option<int>[])[prompt, generate, repetitions])
         {
@@ -32,11 +33,11 @@ public static class CompressionCostCommand
             });
         }
 
-        var command = new Command("compression-cost", "What compression takes of reading and answering, in pairs with the same without it.") { model, threads, prompt, generate, repetitions, retained, policies };
+        var command = new Command("compression-cost", "What compression takes of reading and answering, in pairs with the same without it.") { model, threads, prompt, generate, repetitions, retained, policies, processor };
         command.SetAction(parsed =>
         {
             string path = ModelReference.Parse(parsed.GetValue(model)!) is FileReference file ? file.Path : throw new ArgumentException($"--model is {parsed.GetValue(model)}; it must be a file or 'embedded'.");
-            using var subject = new CostSubject(path, parsed.GetValue(threads), parsed.GetValue(prompt), parsed.GetValue(generate));
+            using var subject = new CostSubject(path, parsed.GetValue(threads), parsed.GetValue(prompt), parsed.GetValue(generate), parsed.GetValue(processor));
             Console.WriteLine($"{subject.Name}, {parsed.GetValue(prompt)} tokens of prompt, {parsed.GetValue(generate)} of answer, {parsed.GetValue(retained)} retained; each step the fastest of {parsed.GetValue(repetitions)} turns\n");
             return Run(subject, parsed.GetValue(policies)!, parsed.GetValue(retained), parsed.GetValue(repetitions));
         });

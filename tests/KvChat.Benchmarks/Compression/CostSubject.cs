@@ -20,10 +20,12 @@ internal sealed class CostSubject : IDisposable
     private readonly Scheduler _scheduler;
     private readonly int[] _prompt;
     private readonly int _answer;
+    private readonly bool _processorTime;
 
     /// <exception cref="ArgumentException">The model's context is too short.</exception>
-    public CostSubject(string model, int threads, int prompt, int answer)
+    public CostSubject(string model, int threads, int prompt, int answer, bool processorTime)
     {
+        _processorTime = processorTime;
         _model = LoadedModel.Load(model, new CpuBackendOptions { Threads = threads });
         if (prompt + answer > _model.Configuration.ContextLength)
             throw new ArgumentException($"--prompt {prompt} with --generate {answer} needs {prompt + answer} tokens; the model's context is {_model.Configuration.ContextLength}.");
@@ -52,11 +54,13 @@ internal sealed class CostSubject : IDisposable
         return new CostRun(prefill, decode, read, result.Kvs.CompressionTimes - read);
     }
 
+    private TimeSpan Now() => _processorTime ? Environment.CpuUsage.TotalTime : Stopwatch.GetElapsedTime(0);
+
     private double Step()
     {
-        long start = Stopwatch.GetTimestamp();
+        TimeSpan start = Now();
         _scheduler.Step();
-        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        return (Now() - start).TotalMilliseconds;
     }
 
     public void Dispose()

@@ -232,6 +232,21 @@ public sealed class EngineTests : IDisposable
         Assert.Equal(times[1].Scoring + times[1].Selecting + times[1].Moving, sessions[1].Result().Kvs.CompressionTime);
     }
 
+    [Theory]
+    [InlineData(230, false)]
+    [InlineData(229, true)]
+    public void An_answer_is_scored_only_where_something_may_have_to_go(int retained, bool scored)
+    {
+        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 8_000_000, HoldFinishedSequences = false });
+        Session session = scheduler.Add(Request(3, 200, 30, new KvCompression { RetainedKvs = retained }));
+        do
+            scheduler.Step();
+        while (session.IsReadingPrompt);
+        TimeSpan read = session.CompressionTimes.Scoring;
+        scheduler.RunAll();
+        Assert.Equal(scored, session.Result().Kvs.CompressionTimes.Scoring > read);
+    }
+
     private static KvCompression Policy(string name) => name switch
     {
         "off" => KvCompression.Off,
