@@ -2,24 +2,26 @@ namespace KvChat.Kernels.Cuda;
 
 public sealed partial class CudaBackend
 {
-    private readonly HostDense _dense;
+    private readonly CudaLinear _linear;
+    private readonly CudaExperts _experts;
 
     /// <inheritdoc/>
-    public DeviceMatrix LoadMatrix(ReadOnlySpan<MatrixData> parts) => _dense.LoadMatrix(parts);
+    public DeviceMatrix LoadMatrix(ReadOnlySpan<MatrixData> parts) => CudaMatrix.Load(_queue, parts);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A token is no row of the table, or the tensor does not fit.</exception>
-    public void Embed(DeviceMatrix table, ReadOnlySpan<int> tokens, DeviceTensor output, float scale = 1) => _dense.Embed(table, tokens, output, scale);
+    public void Embed(DeviceMatrix table, ReadOnlySpan<int> tokens, DeviceTensor output, float scale = 1) =>
+        _linear.Embed(CudaMatrix.From(table, nameof(table)), tokens, CudaTensor.From(output, nameof(output)), scale);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
-    public void Linear(in LinearOperation operation) => _dense.Linear(operation);
+    public void Linear(in LinearOperation operation) => _linear.Linear(operation);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
-    public void AddNormed(in NormOperation operation) => _dense.AddNormed(operation);
+    public void AddNormed(in NormOperation operation) => _linear.AddNormed(operation);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
-    public void Experts(in ExpertOperation operation) => _dense.Experts(operation);
+    public void Experts(in ExpertOperation operation) => _experts.Run(operation);
 }

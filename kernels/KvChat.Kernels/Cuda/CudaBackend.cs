@@ -18,7 +18,8 @@ public sealed partial class CudaBackend : IComputeBackend
     {
         _queue = new CudaQueue(options ?? new CudaBackendOptions());
         _attention = new CudaAttention(_queue);
-        _dense = new HostDense(_queue);
+        _linear = new CudaLinear(_queue);
+        _experts = new CudaExperts(_queue, _linear);
     }
 
     /// <inheritdoc/>
@@ -128,7 +129,8 @@ public sealed partial class CudaBackend : IComputeBackend
             return;
         _disposed = true;
         _attention.Dispose();
-        _dense.Dispose();
+        _experts.Dispose();
+        _linear.Dispose();
         _queue.Dispose();
     }
 

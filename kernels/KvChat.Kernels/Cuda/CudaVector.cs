@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using KvChat.Kernels.Cpu;
 
 namespace KvChat.Kernels.Cuda;
 
@@ -8,7 +7,6 @@ internal sealed class CudaVector : DeviceVector
 {
     private readonly CudaQueue _queue;
     private nint _address;
-    private CpuVector? _twin;
 
     public CudaVector(CudaQueue queue, ReadOnlySpan<float> values)
         : base(values.Length)
@@ -22,9 +20,6 @@ internal sealed class CudaVector : DeviceVector
     /// <exception cref="ObjectDisposedException">The vector has been disposed of.</exception>
     public nint Address => _address != 0 ? _address : throw new ObjectDisposedException(nameof(CudaVector));
 
-    /// <summary>The same numbers in host memory.</summary>
-    public CpuVector HostTwin => _twin ??= MakeTwin();
-
     /// <summary>The vector as this back end's own.</summary>
     /// <exception cref="ArgumentException">It belongs to another back end.</exception>
     public static CudaVector From(DeviceVector vector, string name) => vector as CudaVector
@@ -37,13 +32,5 @@ internal sealed class CudaVector : DeviceVector
             return;
         _queue.Free(_address);
         _address = 0;
-        _twin?.Dispose();
-    }
-
-    private CpuVector MakeTwin()
-    {
-        float[] values = new float[Length];
-        _queue.Download(Address, MemoryMarshal.AsBytes(values.AsSpan()));
-        return new CpuVector(values);
     }
 }

@@ -1,0 +1,78 @@
+using System.Runtime.InteropServices;
+
+namespace KvChat.Kernels.Cuda;
+
+/// <summary>A part of a linear layer: <c>LinearArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct LinearArguments
+{
+    public nint Weights;
+    public nint Input;
+    public nint Bias;
+    public nint Output;
+    public long RowBytes;
+    public int Rows;
+    public int Outputs;
+    public int Columns;
+    public int OutputStride;
+    public int Adds;
+    public float Scale;
+    public float Cap;
+    public int Padding;
+}
+
+/// <summary>Products of gate and up: <c>GateArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct GateArguments
+{
+    public nint Products;
+    public nint Output;
+    public int Rows;
+    public int Columns;
+    public int Gelu;
+    public int Padding;
+}
+
+/// <summary>Rows of a part of an embedding table: <c>EmbedArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct EmbedArguments
+{
+    public nint Weights;
+    public nint Tokens;
+    public nint Output;
+    public long RowBytes;
+    public int Count;
+    public int FirstRow;
+    public int Rows;
+    public int Columns;
+    public float Scale;
+    public int Padding;
+}
+
+/// <summary>RMS norms: <c>NormArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NormArguments
+{
+    public nint Input;
+    public nint Weights;
+    public nint Output;
+    public int Rows;
+    public int Columns;
+    public int Adds;
+    public float Epsilon;
+    public float Scale;
+    public int Padding;
+}
+
+/// <summary>Results of experts: <c>ExpertArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct ExpertArguments
+{
+    public nint Results;
+    public nint Shares;
+    public nint Output;
+    public int Rows;
+    public int Columns;
+    public int PerRow;
+    public int Adds;
+}

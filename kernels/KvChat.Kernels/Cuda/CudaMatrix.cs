@@ -1,0 +1,108 @@
+using KvChat.Kernels.Cpu;
+using KvChat.Kernels.Quantization;
+
+namespace KvChat.Kernels.Cuda;
+
+/// <summary>Weights in device memory, in the blocks of their file; only rows are brought into another order.</summary>
+internal sealed unsafe class CudaMatrix : DeviceMatrix
+{
+    private const int UploadBytes = 4 << 20;
+
+    private readonly CudaQueue _queue;
+    private readonly Part[] _parts;
+    private bool _disposed;
+
+    private CudaMatrix(CudaQueue queue, int rows, int columns, int[] partRows, Part[] parts)
+        : base(rows, columns, partRows)
+    {
+        _queue = queue;
+        _parts = parts;
+    }
+
+    /// <inheritdoc/>
+    public override long Bytes => _parts.Sum(part => part.RowBytes * part.Rows);
+
+    /// <summary>Rows that follow each other and have one format.</summary>
+    /// <exception cref="ObjectDisposedException">The matrix has been disposed of.</exception>
+    public ReadOnlySpan<Part> Parts => !_disposed ? _parts : throw new ObjectDisposedException(nameof(CudaMatrix));
+
+    /// <summary>Uploads weights.</summary>
+    /// <exception cref="ArgumentException">The parts differ in columns, or a row is no whole number of blocks.</exception>
+    /// <exception cref="CudaOutOfMemoryException">The device has too little memory.</exception>
+    public static CudaMatrix Load(CudaQueue queue, ReadOnlySpan<MatrixData> sources)
+    {
+        CpuMatrix.CheckShapes(sources);
+        int rows = 0;
+        foreach (ref readonly MatrixData source in sources)
+            rows = checked(rows + source.Rows);
+        Part[] parts = new Part[sources.Length];
+        int made = 0;
+        try
+        {
+            for (; made < parts.Length; made++)
+                parts[made] = Upload(queue, sources[made]);
+        }
+        catch
+        {
+            for (int i = 0; i < made; i++)
+                queue.Free(parts[i].Address);
+            throw;
+        }
+
+        return new CudaMatrix(queue, rows, sources[0].Columns, [.. parts.Select(part => part.Rows)], parts);
+    }
+
+    /// <summary>The matrix as this back end's own.</summary>
+    /// <exception cref="ArgumentException">It belongs to another back end.</exception>
+    public static CudaMatrix From(DeviceMatrix matrix, string name) => matrix as CudaMatrix
+        ?? throw new ArgumentException($"A {matrix?.GetType().Name ?? "null"} is no matrix of the CUDA back end.", name);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        foreach (Part part in _parts)
+            _queue.Free(part.Address);
+    }
+
+    private static Part Upload(CudaQueue queue, in MatrixData source)
+    {
+        long rowBytes = WeightFormats.RowBytes(source.Format, source.Columns), bytes = rowBytes * source.Rows;
+        nint address = queue.Allocate(bytes, $"weights of {source.Rows} x {source.Columns} in {WeightFormats.Name(source.Format)}");
+        try
+        {
+            if (source.PairedHeadDim != 0)
+                UploadOrdered(queue, source, address, checked((int)rowBytes));
+            for (long at = 0, count; source.PairedHeadDim == 0 && at < bytes; at += count)
+            {
+                count = Math.Min(UploadBytes, bytes - at);
+                queue.Upload((nint)(address + at), new ReadOnlySpan<byte>(source.Data + at, (int)count));
+            }
+        }
+        catch
+        {
+            queue.Free(address);
+            throw;
+        }
+
+        return new Part(address, source.Format, source.Rows, rowBytes);
+    }
+
+    private static void UploadOrdered(CudaQueue queue, in MatrixData source, nint address, int rowBytes)
+    {
+        int most = Math.Max(1, UploadBytes / rowBytes);
+        byte[] rows = new byte[(long)Math.Min(most, source.Rows) * rowBytes];
+        for (int first = 0, count; first < source.Rows; first += count)
+        {
+            count = Math.Min(most, source.Rows - first);
+            for (int i = 0; i < count; i++)
+                new ReadOnlySpan<byte>(source.Data + ((long)source.SourceRow(first + i) * rowBytes), rowBytes).CopyTo(rows.AsSpan(i * rowBytes));
+            queue.Upload((nint)(address + ((long)first * rowBytes)), rows.AsSpan(0, count * rowBytes));
+        }
+    }
+
+    /// <summary>Where a part is: rows one after another, of <paramref name="RowBytes"/> bytes each.</summary>
+    internal readonly record struct Part(nint Address, WeightFormat Format, int Rows, long RowBytes);
+}
