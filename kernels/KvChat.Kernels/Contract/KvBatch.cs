@@ -52,6 +52,9 @@ public readonly struct SequenceSlice
     /// </summary>
     public bool Largest { get; init; }
 
+    /// <summary>True for the largest over the query heads of the group in place of their sum; <see cref="Largest"/> implies it. Not together with <see cref="Squared"/> where scores are accumulated.</summary>
+    public bool LargestOfGroup { get; init; }
+
     /// <summary>True to pool by the mean of the <see cref="PoolWidth"/> neighbours, what lies beyond the borders being 0; false for the largest of them.</summary>
     public bool AveragePool { get; init; }
 }
@@ -73,6 +76,11 @@ public sealed class KvBatch
 
     /// <summary>Number of rows of all sequences.</summary>
     public int RowCount { get; set; }
+
+    /// <summary>
+    /// Factors of the attention weights that each row records, not of its result; null where all are 1. For the layer at hand, as long as <see cref="Positions"/>.
+    /// </summary>
+    public float[]? RowWeights { get; set; }
 
     /// <summary>
     /// Heads of the layer at hand: that of sequence s and KV head h at <c>s * kvHeads + h</c>. <see cref="HeadView.Length"/> counts the KVs

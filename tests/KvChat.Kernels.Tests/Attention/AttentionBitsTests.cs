@@ -114,9 +114,9 @@ public sealed class AttentionBitsTests
             world.Step(new StepPart(sequence, 611));
             world.Step(new StepPart(sequence, 100) { Observation = ObservationMode.Window, ObservedRows = 70, PoolWidth = 7 });
             List<float[]> scores = [.. Enumerable.Range(0, 3).Select(head => world.Scores(sequence, head))];
-            foreach (int rows in (int[])[40, 1])
+            foreach (int rows in (int[])[40, 1, 2])
             {
-                world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Accumulate, ObservedRows = rows, Largest = true });
+                world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Accumulate, ObservedRows = rows, Largest = rows != 2, LargestOfGroup = rows == 2, Squared = false });
                 scores.AddRange(Enumerable.Range(0, 3).Select(head => world.Scores(sequence, head)));
                 world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Window, ObservedRows = rows, PoolWidth = 5, Squared = false, Largest = rows == 1, AveragePool = true });
                 scores.AddRange(Enumerable.Range(0, 3).Select(head => world.Scores(sequence, head)));

@@ -123,19 +123,61 @@ public abstract class AttentionConformance
     }
 
     [Theory]
-    [InlineData(true, false, 1)]
-    [InlineData(true, true, 5)]
-    [InlineData(false, true, 5)]
-    public void Window_scores_can_be_the_largest_weights_and_be_pooled_by_the_mean(bool largest, bool average, int pool)
+    [InlineData(true, false, false, 1)]
+    [InlineData(true, false, true, 5)]
+    [InlineData(false, false, true, 5)]
+    [InlineData(false, true, false, 5)]
+    public void Window_scores_can_be_the_largest_weights_and_be_pooled_by_the_mean(bool largest, bool ofGroup, bool average, int pool)
     {
         using IComputeBackend backend = Create();
         using AttentionWorld world = new(backend, new LayerShape(4, 2, 64) { Sharpness = 3 });
         int sequence = world.Add(KvFormat.F16);
         world.Step(new StepPart(sequence, 500));
-        StepPart part = new(sequence, 90) { Observation = ObservationMode.Window, ObservedRows = 64, PoolWidth = pool, Squared = false, Largest = largest, AveragePool = average };
+        StepPart part = new(sequence, 90) { Observation = ObservationMode.Window, ObservedRows = 64, PoolWidth = pool, Squared = false, Largest = largest, LargestOfGroup = ofGroup, AveragePool = average };
         StepResult step = world.Step(part);
         for (int head = 0; head < 2; head++)
             AssertNear(new AttentionReference(world, sequence, head).WindowScores(step, 0, 90, part), world.Scores(sequence, head), 1e-4, 1e-7, $"scores of head {head}");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Factors_of_rows_count_in_scores_and_nowhere_else(bool largest)
+    {
+        using IComputeBackend backend = Create();
+        using AttentionWorld plain = new(backend, new LayerShape(4, 2, 64) { Sharpness = 3 }), weighed = new(backend, new LayerShape(4, 2, 64) { Sharpness = 3 });
+        StepPart part = new(plain.Add(KvFormat.F16), 90) { Observation = ObservationMode.Window, ObservedRows = 64, Squared = false, Largest = largest };
+        StepPart factors = part with { Sequence = weighed.Add(KvFormat.F16), RowWeights = [.. Enumerable.Range(0, 90).Select(i => 0.1f + (i % 7))] };
+        StepResult without = plain.Step(part), with = weighed.Step(factors);
+        Assert.Equal(without.Outputs, with.Outputs);
+        for (int head = 0; head < 2; head++)
+            AssertNear(new AttentionReference(weighed, factors.Sequence, head).WindowScores(with, 0, 90, factors), weighed.Scores(factors.Sequence, head), 1e-4, 1e-7, $"scores of head {head}");
+    }
+
+    [Fact]
+    public void Accumulated_scores_add_the_largest_weight_of_the_group()
+    {
+        using IComputeBackend backend = Create();
+        using AttentionWorld world = new(backend, new LayerShape(8, 2, 64) { Sharpness = 3 });
+        int sequence = world.Add(KvFormat.F16);
+        double[][] expected = [[], []];
+        foreach (int rows in (int[])[200, 1, 100, 1])
+        {
+            StepResult step = world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Accumulate, ObservedRows = rows, Squared = false, LargestOfGroup = true });
+            for (int head = 0; head < 2; head++)
+            {
+                AttentionReference reference = new(world, sequence, head);
+                double[] sums = expected[head] = [.. expected[head], .. new double[rows]];
+                for (int row = 0; row < rows; row++)
+                {
+                    double[][] weights = reference.GroupWeights(step, 0, rows, row);
+                    for (int j = 0; j < sums.Length; j++)
+                        sums[j] += weights.Max(w => w[j]);
+                }
+
+                AssertNear(sums, world.Scores(sequence, head), 1e-4, 1e-7, $"scores after {rows} rows, head {head}");
+            }
+        }
     }
 
     [Fact]

@@ -95,10 +95,11 @@ public sealed class AttentionReference
         for (int row = rows - part.ObservedRows; row < rows; row++)
         {
             double[][] weights = GroupWeights(step, firstRow, rows, row);
+            double factor = part.RowWeights?[row] ?? 1;
             for (int g = 0; g < sums.Length; g++)
             {
                 for (int j = 0; j < Length; j++)
-                    sums[g][j] = part.Largest ? Math.Max(sums[g][j], weights[g][j]) : sums[g][j] + (part.Squared ? weights[g][j] * weights[g][j] : weights[g][j]);
+                    sums[g][j] = Recorded(part, sums[g][j], factor * weights[g][j]);
             }
         }
 
@@ -108,11 +109,14 @@ public sealed class AttentionReference
         {
             int from = Math.Max(0, j - reach), to = Math.Min(Length - 1, j + reach);
             IEnumerable<double> pooled = sums.Select(s => part.AveragePool ? s[from..(to + 1)].Sum() / part.PoolWidth : s[from..(to + 1)].Max());
-            scores[j] = part.Largest ? pooled.Max() : pooled.Sum();
+            scores[j] = part.Largest || part.LargestOfGroup ? pooled.Max() : pooled.Sum();
         }
 
         return scores;
     }
+
+    private static double Recorded(StepPart part, double sum, double weight) =>
+        part.Largest ? Math.Max(sum, weight) : sum + (part.Squared ? weight * weight : weight);
 
     private bool IsSeen(int kv, int position) =>
         _world.Layer.SlidingWindow == 0 || _positions[kv] > position - _world.Layer.SlidingWindow;

@@ -178,6 +178,7 @@ public sealed unsafe class AttentionWorld : IDisposable
         _batch.SequenceCount = parts.Length;
         _batch.Positions = new int[rows];
         _batch.RowCount = rows;
+        _batch.RowWeights = parts[0].RowWeights;
         _batch.Heads = new HeadView[parts.Length * Layer.KvHeads];
         int row = 0;
         for (int s = 0; s < parts.Length; s++)
@@ -195,6 +196,7 @@ public sealed unsafe class AttentionWorld : IDisposable
                 PoolWidth = part.PoolWidth,
                 Squared = part.Squared,
                 Largest = part.Largest,
+                LargestOfGroup = part.LargestOfGroup,
                 AveragePool = part.AveragePool,
             };
             for (int head = 0; head < Layer.KvHeads; head++)
@@ -263,7 +265,11 @@ public sealed record StepPart(int Sequence, int Rows)
 
     public bool Largest { get; init; }
 
+    public bool LargestOfGroup { get; init; }
+
     public bool AveragePool { get; init; }
+
+    public float[]? RowWeights { get; init; }
 }
 
 /// <summary>Rows after they were appended (queries rotated), results, positions.</summary>

@@ -43,6 +43,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         if (!observes)
             return;
         long start = Stopwatch.GetTimestamp();
+        WeighRows(job, batch);
         Observe(job, batch);
         batch.ScoringTicks += Stopwatch.GetTimestamp() - start;
     }
@@ -56,6 +57,20 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         _statistics.Dispose();
         _sums.Dispose();
         _kept.Dispose();
+    }
+
+    // What a row records is its weights times the reciprocal sum of its softmax: a factor of the one is a factor of the other.
+    private static void WeighRows(AttentionJob* job, KvBatch batch)
+    {
+        if (batch.RowWeights is not { } weights)
+            return;
+        int heads = job->KvHeads * job->Group;
+        for (int row = 0; row < batch.RowCount; row++)
+        {
+            float* statistics = job->Statistics + (2L * row * heads);
+            for (int head = 0; head < heads; head++)
+                statistics[(2 * head) + 1] *= weights[row];
+        }
     }
 
     private void Run(AttentionJob* job, delegate*<AttentionJob*, AttentionItem*, WorkerScratch*, void> work, AttentionItem* items, int count, long cost)

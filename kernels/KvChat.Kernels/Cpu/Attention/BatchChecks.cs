@@ -53,6 +53,8 @@ internal static class BatchChecks
     public static bool CheckObservation(KvBatch batch)
     {
         bool any = false;
+        if (batch.RowWeights is { } weights && weights.Length < batch.RowCount)
+            throw new ArgumentException($"{nameof(KvBatch.RowWeights)} has {weights.Length} numbers; the batch has {batch.RowCount} rows.", nameof(batch));
         for (int i = 0; i < batch.SequenceCount; i++)
         {
             ref readonly SequenceSlice slice = ref batch.Sequences[i];
@@ -62,6 +64,8 @@ internal static class BatchChecks
                 throw new ArgumentException($"{nameof(SequenceSlice.ObservedRows)} of sequence {i} is {slice.ObservedRows}; the slice has {slice.RowCount} rows.", nameof(batch));
             if (slice.Observation == ObservationMode.Window && (slice.PoolWidth is < 1 or > LargestPool || slice.PoolWidth % 2 == 0))
                 throw new ArgumentException($"{nameof(SequenceSlice.PoolWidth)} of sequence {i} is {slice.PoolWidth}; it must be odd, between 1 and {LargestPool}.", nameof(batch));
+            if (slice is { Observation: ObservationMode.Accumulate, LargestOfGroup: true, Largest: false, Squared: true })
+                throw new ArgumentException($"{nameof(SequenceSlice.LargestOfGroup)} of sequence {i} needs plain weights where scores are accumulated; {nameof(SequenceSlice.Squared)} is true.", nameof(batch));
             any |= slice.ObservedRows > 0;
         }
 

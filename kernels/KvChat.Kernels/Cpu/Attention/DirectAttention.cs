@@ -63,7 +63,7 @@ internal static unsafe class DirectAttention<TSimd, TVector>
     public static void Observe(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
     {
         int segments = job->SegmentsOf(item), queries = job->Sequences[item->Sequence].RowCount * job->Group;
-        bool squared = job->Sequences[item->Sequence].Squared, largest = job->Sequences[item->Sequence].Largest;
+        SequenceSlice* slice = job->Sequences + item->Sequence;
         float* maxima = job->KeptOf(item), probabilities = maxima + (queries * segments);
         for (int row = item->FirstRow; row < item->EndRow; row++)
         {
@@ -80,10 +80,10 @@ internal static unsafe class DirectAttention<TSimd, TVector>
                     long index = ((((long)row * job->Group) + i) * segments) + segment;
                     float weight = SoftmaxRecord.SegmentWeight(maxima[index], job->StatisticsOf(item, row) + (2 * i));
                     VectorAttention<TSimd, TVector>.AddSquares(
-                        probabilities + (index * AttentionSizes.Segment), low, high, 1 / AttentionJob.ValueFactor(place.Layout), weight, squared, largest, scratch->GroupSums);
+                        probabilities + (index * AttentionSizes.Segment), low, high, 1 / AttentionJob.ValueFactor(place.Layout), weight, slice->Squared, slice->Largest || slice->LargestOfGroup, scratch->GroupSums);
                 }
 
-                AddScores(job, place, scratch->GroupSums, low, high, largest);
+                AddScores(job, place, scratch->GroupSums, low, high, slice->Largest);
             }
         }
     }

@@ -134,7 +134,8 @@ internal static unsafe class ScalarAttention
         float* record = scratch->TileRecords;
         Probabilities(job, item, scratch, place, row, member, from, to, record);
         float weight = SoftmaxRecord.SegmentWeight(record[0], job->StatisticsOf(item, row) + (2 * member));
-        bool squared = job->Sequences[item->Sequence].Squared, largest = job->Sequences[item->Sequence].Largest;
+        SequenceSlice* slice = job->Sequences + item->Sequence;
+        bool squared = slice->Squared, largest = slice->Largest || (item->Sums == null && slice->LargestOfGroup);
         float* sums = item->Sums == null ? scratch->GroupSums : item->Sums + ((long)member * item->SumStride) + place.Sums;
         for (int kv = from; kv < to; kv++)
         {

@@ -22,7 +22,7 @@ internal static unsafe class ScorePool<TSimd, TVector>
     private static void Pool(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in HeadView end, PageLayout* layout, int total, float* sums)
     {
         int slots = layout->Slots, reach = job->Sequences[item->Sequence].PoolWidth / 2;
-        bool average = job->Sequences[item->Sequence].AveragePool, largest = job->Sequences[item->Sequence].Largest;
+        bool average = job->Sequences[item->Sequence].AveragePool, largest = job->Sequences[item->Sequence].Largest || job->Sequences[item->Sequence].LargestOfGroup;
         for (int start = 0; start < total; start += AttentionSizes.Segment)
         {
             Chunk(sums + start, item->SumStride, job->Group, reach, average, largest, scratch->GroupSums);

@@ -276,7 +276,8 @@ internal static unsafe class VectorAttention<TSimd, TVector>
 
     private static void ObserveTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int first, int count)
     {
-        bool squared = job->Sequences[item->Sequence].Squared, largest = job->Sequences[item->Sequence].Largest, any = TileLogits(job, item, scratch, place, first, count, out _, out _);
+        SequenceSlice* slice = job->Sequences + item->Sequence;
+        bool squared = slice->Squared, any = TileLogits(job, item, scratch, place, first, count, out _, out _);
         for (int i = 0; i < count; i++)
         {
             int row = item->FirstRow + ((first + i) / job->Group), member = (first + i) % job->Group;
@@ -286,13 +287,13 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             {
                 float weight = SoftmaxRecord.SegmentWeight(scratch->TileRecords[i * job->RecordSize], job->StatisticsOf(item, row) + (2 * member));
                 if (item->Sums == null)
-                    AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, 1, weight, squared, largest, scratch->GroupSums);
+                    AddSquares(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, 1, weight, squared, slice->Largest || slice->LargestOfGroup, scratch->GroupSums);
                 else
-                    AddToWindow(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, place.Layout->SegmentKvs, weight, squared, largest, item->Sums + ((long)member * item->SumStride) + place.Sums);
+                    AddToWindow(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, place.Layout->SegmentKvs, weight, squared, slice->Largest, item->Sums + ((long)member * item->SumStride) + place.Sums);
             }
 
             if (member == job->Group - 1 && item->Sums == null && Range(item, scratch, place, row, out int from, out int to))
-                ScalarAttention.AddScores(job, place, scratch->GroupSums, from, to, largest);
+                ScalarAttention.AddScores(job, place, scratch->GroupSums, from, to, slice->Largest);
         }
     }
 
