@@ -9,8 +9,11 @@ public static class KvOptionNames
     /// <summary>What all names of compression begin with.</summary>
     public const string Prefix = "kv_";
 
-    /// <summary><c>kv-compress</c> or <c>off</c>; a share or number of KVs, or a quality, without a policy means <c>kv-compress</c>.</summary>
+    /// <summary>One of <see cref="KvChat.Runtime.Compression.CompressionPolicies.Names"/>, such as <c>kv-compress</c>, <c>kvzip</c> or <c>off</c>; a share or number of KVs, or a quality, without a policy means <c>kv-compress</c>.</summary>
     public const string Policy = "kv_policy";
+
+    /// <summary>How the budget is divided among heads: <c>global</c>, <c>uniform</c>, <c>pyramid</c> or <c>ada-kv</c>; null for the policy's own way.</summary>
+    public const string Allocator = "kv_allocator";
 
     /// <summary>A share of the full cache's right answers, above 0 and at most 1, instead of an amount.</summary>
     public const string MinQuality = "kv_min_quality";

@@ -14,6 +14,7 @@ internal static class CompressionProperties
     private static readonly Dictionary<string, Setter> Setters = new(StringComparer.Ordinal)
     {
         [KvOptionNames.Policy] = static (s, n, v) => s with { Policy = LooseValue.Text(n, v) },
+        [KvOptionNames.Allocator] = static (s, n, v) => s with { Allocator = LooseValue.IsNull(v) ? null : LooseValue.Text(n, v) },
         [KvOptionNames.MinQuality] = static (s, n, v) => s with { MinQuality = LooseValue.Number(n, v), RetainedRatio = 1, RetainedKvs = null },
         [KvOptionNames.RetainedRatio] = static (s, n, v) => s with { RetainedRatio = LooseValue.Number(n, v), RetainedKvs = null },
         [KvOptionNames.RetainedKvs] = static (s, n, v) => s with { RetainedKvs = LooseValue.Integer(n, v) },
@@ -55,7 +56,7 @@ internal static class CompressionProperties
         bool saysQuality = false, saysAmount = false, saysPolicy = false;
         foreach ((string name, Setter set) in Setters)
         {
-            if (!properties.TryGetValue(name, out object? value) || (LooseValue.IsNull(value) && name is not (KvOptionNames.PoolWidth or KvOptionNames.LowFormat)))
+            if (!properties.TryGetValue(name, out object? value) || (LooseValue.IsNull(value) && name is not (KvOptionNames.PoolWidth or KvOptionNames.LowFormat or KvOptionNames.Allocator)))
                 continue;
             saysPolicy |= name == KvOptionNames.Policy;
             saysQuality |= name == KvOptionNames.MinQuality;
@@ -75,6 +76,7 @@ internal static class CompressionProperties
     public static void Write(AdditionalPropertiesDictionary properties, KvCompression settings)
     {
         properties[KvOptionNames.Policy] = settings.Policy;
+        properties[KvOptionNames.Allocator] = settings.Allocator; // null is a value here: the policy's own
         if (settings.MinQuality is { } quality)
             properties[KvOptionNames.MinQuality] = quality;
         else

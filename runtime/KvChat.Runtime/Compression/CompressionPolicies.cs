@@ -1,10 +1,10 @@
 namespace KvChat.Runtime.Compression;
 
-/// <summary>A named choice of scorer and allocator. Format and schedule are the request's own choices.</summary>
+/// <summary>A named choice of scorer and allocator. Format and schedule are the request's own choices, and it may name another allocator.</summary>
 /// <param name="Name">Name in <see cref="KvCompression.Policy"/>.</param>
 /// <param name="Scorer">How KVs get their scores.</param>
-/// <param name="CreateAllocator">Makes the allocator, once per thread, because it reuses scratch.</param>
-public sealed record CompressionPolicy(string Name, IKvScorer Scorer, Func<IBudgetAllocator> CreateAllocator);
+/// <param name="Allocator">Name of the allocator, one of <see cref="BudgetAllocators.Names"/>.</param>
+public sealed record CompressionPolicy(string Name, IKvScorer Scorer, string Allocator);
 
 /// <summary>All policies by name: the one place to add another.</summary>
 public static class CompressionPolicies
@@ -17,21 +17,35 @@ public static class CompressionPolicies
 
     private static readonly CompressionPolicy[] All =
     [
-        new(Standard, new AttentionScorer(), () => new GlobalPageEviction()),
-        new("kvzip", new RepeatScorer(), () => new GlobalPageEviction()),
-        new("keydiff", new KeyDiffScorer(), () => new UniformAllocator()),
-        new("snapkv", new SnapKvScorer(), () => new UniformAllocator()),
-        new("ada-snapkv", new SnapKvScorer(), () => new AdaKvAllocator()),
-        new("pyramidkv", new SnapKvScorer(), () => new PyramidAllocator()),
-        new("h2o", new RunningSumScorer(), () => new UniformAllocator()),
-        new("tova", new LastQueryScorer(), () => new UniformAllocator()),
-        new("streaming", new RecencyScorer(), () => new UniformAllocator()),
-        new("knorm", new KeyNormScorer(), () => new UniformAllocator()),
-        new("random", new RandomScorer(), () => new UniformAllocator()),
+        new(Standard, new AttentionScorer(), BudgetAllocators.Global),
+        new("leankv", new LeanKvScorer(), BudgetAllocators.Global),
+        new("kvzip", new RepeatScorer(), BudgetAllocators.Global),
+        new("kvzip-plus", new RepeatScorer(weighsValues: true), BudgetAllocators.AdaKv),
+        new("expected-attention", new ExpectedAttentionScorer(), BudgetAllocators.AdaKv),
+        new("keydiff", new KeyDiffScorer(), BudgetAllocators.Uniform),
+        new("snapkv", new SnapKvScorer(), BudgetAllocators.Uniform),
+        new("ada-snapkv", new SnapKvScorer(), BudgetAllocators.AdaKv),
+        new("pyramidkv", new SnapKvScorer(), BudgetAllocators.Pyramid),
+        new("h2o", new RunningSumScorer(), BudgetAllocators.Uniform),
+        new("tova", new LastQueryScorer(), BudgetAllocators.Uniform),
+        new("streaming", new RecencyScorer(), BudgetAllocators.Uniform),
+        new("knorm", new KeyNormScorer(), BudgetAllocators.Uniform),
+        new("random", new RandomScorer(), BudgetAllocators.Uniform),
     ];
 
     /// <summary>Names that <see cref="KvCompression.Policy"/> may have.</summary>
     public static IReadOnlyList<string> Names { get; } = [Off, .. All.Select(policy => policy.Name)];
+
+    /// <summary>Whether a policy's scorer asks attention for what not every back end records: see <see cref="KvChat.Kernels.IComputeBackend.TakesGroupMaximaAndRowWeights"/>.</summary>
+    internal static bool NeedsGroupMaximaOrRowWeights(KvCompression settings)
+    {
+        if (settings.IsOff)
+            return false;
+        IKvScorer scorer = Get(settings.Policy).Scorer;
+        return Asks(scorer.ObservePrompt(settings, 1)) || Asks(scorer.ObserveRow(settings)) || Asks(scorer.ObserveDecode(settings));
+
+        static bool Asks(Observation observation) => observation.OverHidden || (observation.LargestOfGroup && !observation.Largest);
+    }
 
     /// <summary>The policy of that name.</summary>
     /// <exception cref="ArgumentException">There is none; the message lists all.</exception>

@@ -41,7 +41,7 @@ public sealed record KvCompression
     /// Mixed precision as in LeanKV (arXiv 2412.03131): KVs are read and kept in K8V4, those that matter less go to K4V2, the rest is dropped. Set a budget with it: the
     /// ratio is 1 as it stands, and then all KVs stay in <see cref="Format"/> and <see cref="LowFormat"/> is never used. Without <see cref="LowFormat"/> it only evicts.
     /// </summary>
-    public static KvCompression LeanKv { get; } = new() { Format = KvFormat.K8V4, LowFormat = KvFormat.K4V2 };
+    public static KvCompression LeanKv { get; } = new() { Policy = "leankv", Format = KvFormat.K8V4, LowFormat = KvFormat.K4V2, ProtectedTokens = 64 };
 
     /// <summary>
     /// 99 % of the full cache's right answers, as measured of the model that is asked; see <see cref="MinQuality"/>. A model without measurements gets <see cref="Careful"/>.
@@ -61,7 +61,10 @@ public sealed record KvCompression
     public double? MinQuality { get; init; }
 
     /// <summary>Name of the policy, one of <see cref="CompressionPolicies.Names"/>: scorer and allocator together.</summary>
-    public string Policy { get; init; } = "kv-compress";
+    public string Policy { get; init; } = CompressionPolicies.Standard;
+
+    /// <summary>Name of the allocator that divides the budget among heads, one of <see cref="BudgetAllocators.Names"/>; null for the policy's own.</summary>
+    public string? Allocator { get; init; }
 
     /// <summary>
     /// KVs kept per KV seen, over all heads, sinks and protected ones included; 0.125 is "8x". From above 0 to 1. Ignored where
@@ -125,6 +128,7 @@ public sealed record KvCompression
     public void Validate()
     {
         Check.Field(CompressionPolicies.Names.Contains(Policy), nameof(KvCompression), nameof(Policy), Policy, $"one of: {string.Join(", ", CompressionPolicies.Names)}");
+        Check.Field(Allocator is null || BudgetAllocators.Names.Contains(Allocator), nameof(KvCompression), nameof(Allocator), Allocator, $"one of: {string.Join(", ", BudgetAllocators.Names)}; or null for the policy's own");
         Check.Field(RetainedRatio is > 0 and <= 1, nameof(KvCompression), nameof(RetainedRatio), RetainedRatio, "above 0 and at most 1");
         Check.Field(RetainedKvs is null || RetainedKvs >= SinkTokens + ProtectedTokens, nameof(KvCompression), nameof(RetainedKvs), RetainedKvs,
             $"at least SinkTokens + ProtectedTokens = {SinkTokens + ProtectedTokens}");

@@ -20,8 +20,10 @@ public readonly record struct CompressionReport(long Kept, long Evicted, int Pag
 /// Compresses sequences to their budgets: reads scores, marks what must stay and what goes first, lets the policy's allocator choose and the
 /// cache evict. Scratch is reused between calls: one per engine thread.
 /// </summary>
-public sealed class SequenceCompressor
+/// <param name="model">What scorers know of the model; null where none of the policies in use asks for anything.</param>
+public sealed class SequenceCompressor(ScoringModel? model = null)
 {
+    private readonly ScoringModel _model = model ?? new ScoringModel(null);
     private readonly Dictionary<string, IBudgetAllocator> _allocators = [];
     private float[] _scores = [];
     private bool[] _keep = [];
@@ -63,8 +65,8 @@ public sealed class SequenceCompressor
             allowed = Math.Max(allowed, floor);
             if (pagesBefore > allowed)
                 done = cache.LowFormat is null
-                    ? TryEvict(cache, AllocatorOf(policy), allowed, settings.SinkTokens + settings.ProtectedTokens, out selected)
-                    : _mixed.TryApply(cache, AllocatorOf(policy), settings, _scores.AsSpan(0, (int)cache.KvCount), allowed, out selected);
+                    ? TryEvict(cache, AllocatorOf(settings, policy), allowed, settings.SinkTokens + settings.ProtectedTokens, out selected)
+                    : _mixed.TryApply(cache, AllocatorOf(settings, policy), settings, _scores.AsSpan(0, (int)cache.KvCount), allowed, out selected);
             times = new CompressionTimes(Stopwatch.GetElapsedTime(start, scored), Stopwatch.GetElapsedTime(scored, selected), Stopwatch.GetElapsedTime(selected));
         }
 
@@ -87,13 +89,13 @@ public sealed class SequenceCompressor
         ScoreOrder.Room(ref _scores, total);
         ScoreOrder.Room(ref _keep, total);
         ScoreOrder.Room(ref _lengths, heads);
-        bool divide = scorer.SumsOverQueries && history.HasAdded, marked = HasMarks(spans);
+        bool divide = scorer.SumsOverQueries && (history.HasAdded || scorer.IsMean), marked = HasMarks(spans);
         int floor = 0, offset = 0;
         for (int head = 0; head < heads; head++)
         {
             int length = _lengths[head] = cache.KeptPerHead[head], layer = head / cache.KvHeads, kvHead = head % cache.KvHeads, low = cache.Table(layer, kvHead).LowLength;
             Span<float> scores = _scores.AsSpan(offset, length);
-            scorer.ReadScores(cache, layer, kvHead, scores);
+            scorer.ReadScores(new ScoredHead(cache, layer, kvHead, settings, _model), scores);
             scores.Replace(float.PositiveInfinity, float.MaxValue); // +infinity is for what must stay; a score that overflowed is only very high
             if (divide || marked)
             {
@@ -169,10 +171,11 @@ public sealed class SequenceCompressor
         return cache.TryEvict(keep);
     }
 
-    private IBudgetAllocator AllocatorOf(CompressionPolicy policy)
+    private IBudgetAllocator AllocatorOf(KvCompression settings, CompressionPolicy policy)
     {
-        if (!_allocators.TryGetValue(policy.Name, out IBudgetAllocator? allocator))
-            _allocators.Add(policy.Name, allocator = policy.CreateAllocator());
+        string name = settings.Allocator ?? policy.Allocator;
+        if (!_allocators.TryGetValue(name, out IBudgetAllocator? allocator))
+            _allocators.Add(name, allocator = BudgetAllocators.Create(name));
         return allocator;
     }
 

@@ -1,5 +1,6 @@
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
+using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models.Gguf;
 using KvChat.Runtime.Models.HuggingFace;
 using KvChat.Runtime.Models.Safetensors;
@@ -18,6 +19,7 @@ public sealed class LoadedModel : IDisposable
     {
         _backend = backend;
         Transformer = transformer;
+        transformer.Calibration = new ModelCalibration(() => [.. Tokenizer!.Encode(ModelCalibration.Text, allowSpecial: false).Ids], ModelCalibration.StandardFolder);
     }
 
     /// <summary>The model's name as its file says it, or the file's name.</summary>

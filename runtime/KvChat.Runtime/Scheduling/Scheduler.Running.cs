@@ -15,7 +15,7 @@ internal sealed partial class Scheduler
         {
             Piece piece = _pieces[i];
             _caches[i] = piece.Session.Cache!;
-            _batch.Sequences[i] = Slice(piece, rows);
+            _batch.Sequences[i] = Slice(piece, rows, out _overHidden[i]);
             rows = Fill(piece, rows);
             if (piece.Session.Preparation is null && piece.Session.Read + piece.Rows == piece.Session.TokenCount)
                 _logitRows[logits++] = rows - 1 - piece.SuffixRows;
@@ -27,7 +27,7 @@ internal sealed partial class Scheduler
         {
             _batch.ScoringTicks = 0;
             long start = Stopwatch.GetTimestamp();
-            _pass.Run(_batch, _caches.AsSpan(0, _pieces.Count), _tokens.AsSpan(0, rows), _logitRows.AsSpan(0, logits));
+            _pass.Run(_batch, _caches.AsSpan(0, _pieces.Count), _tokens.AsSpan(0, rows), _logitRows.AsSpan(0, logits), _overHidden.AsSpan(0, _pieces.Count));
             NoteScoring(Stopwatch.GetTimestamp() - start);
             return true;
         }
@@ -68,7 +68,7 @@ internal sealed partial class Scheduler
         session.CompressionTimes += times;
     }
 
-    private SequenceSlice Slice(Piece piece, int firstRow)
+    private SequenceSlice Slice(Piece piece, int firstRow, out bool overHidden)
     {
         Session session = piece.Session;
         Observation observation = Observation.None;
@@ -83,6 +83,7 @@ internal sealed partial class Scheduler
         }
         else if (session.HasScores && session.MayEvict && session.Read >= session.History.WindowEnd)
             observation = session.Scorer.ObserveDecode(session.Observed) with { Rows = piece.Rows };
+        overHidden = observation.OverHidden && observation.Mode != ObservationMode.None;
         return new SequenceSlice
         {
             FirstRow = firstRow,
@@ -95,6 +96,7 @@ internal sealed partial class Scheduler
             PoolWidth = observation.PoolWidth,
             Squared = observation.Squared,
             Largest = observation.Largest,
+            LargestOfGroup = observation.LargestOfGroup,
             AveragePool = observation.AveragePool,
         };
     }

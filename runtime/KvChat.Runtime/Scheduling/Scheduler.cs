@@ -20,7 +20,7 @@ internal sealed partial class Scheduler : IDisposable
     private readonly KvArena _arena;
     private readonly PagePool _pool;
     private readonly ForwardPass _pass;
-    private readonly SequenceCompressor _compressor = new();
+    private readonly SequenceCompressor _compressor;
     private readonly HeldSequences _held = new();
     private readonly Queue<Session> _waiting = new();
     private readonly List<Session> _running = [];
@@ -30,6 +30,7 @@ internal sealed partial class Scheduler : IDisposable
     private readonly LogProbabilityReader _probabilities = new();
     private readonly SequenceCache[] _caches;
     private readonly int[] _tokens, _logitRows;
+    private readonly bool[] _overHidden;
     private readonly float[] _logits;
     private readonly int[] _windows;
     private readonly int _pageTokens, _shortRotaryTokens;
@@ -49,12 +50,14 @@ internal sealed partial class Scheduler : IDisposable
         int pages = PageCountFor(model, options);
         _arena = model.Backend.CreateArena(new KvArenaShape(c.HeadDim, options.PageTokens, pages));
         _pool = new PagePool(_arena);
+        _compressor = new SequenceCompressor(new ScoringModel(model, options.PoolWidth));
         int rows = options.StepTokens + options.MaxSequences + ReadingPlan.MaxWindowRows;
         _windows = [.. c.PerLayer.Select(l => l.SlidingWindow)];
         _shortRotaryTokens = c.ShortRotaryTokens;
         Needs = new PageNeeds(_windows, c.KvHeads, _arena.Shape, rows + ForgetInterval);
         _pass = new ForwardPass(model, _arena, rows, options.MaxSequences);
         _caches = new SequenceCache[options.MaxSequences];
+        _overHidden = new bool[options.MaxSequences];
         _tokens = new int[rows];
         _logitRows = new int[options.MaxSequences];
         _logits = new float[c.VocabularySize];
@@ -73,6 +76,9 @@ internal sealed partial class Scheduler : IDisposable
 
     /// <summary>Whether the back end has a format.</summary>
     public bool Supports(KvFormat format) => _arena.Supports(format);
+
+    /// <summary>Whether the back end records what a policy's scorer asks for.</summary>
+    public bool Records(KvCompression settings) => _model.Backend.TakesGroupMaximaAndRowWeights || !CompressionPolicies.NeedsGroupMaximaOrRowWeights(settings);
 
     public int WaitingCount => _waiting.Count;
 

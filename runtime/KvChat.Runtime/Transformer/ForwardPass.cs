@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using KvChat.Kernels;
 using KvChat.Runtime.Cache;
 
@@ -9,11 +10,13 @@ namespace KvChat.Runtime.Transformer;
 /// </summary>
 public sealed class ForwardPass : IDisposable
 {
+    private const float LeastLength = 1e-20f;
     private readonly TransformerModel _model;
     private readonly IComputeBackend _backend;
     private readonly KvArena _arena;
     private readonly DeviceTensor _stream, _queryKeyValue, _heads, _lastStream, _lastHeads, _logits;
     private readonly DeviceTensor? _hidden, _part;
+    private float[]? _rowWeights, _row;
 
     /// <summary>Makes the buffers of a pass.</summary>
     /// <param name="model">The weights.</param>
@@ -41,6 +44,9 @@ public sealed class ForwardPass : IDisposable
         _logits = _backend.CreateTensor(maxLogitRows, c.VocabularySize);
     }
 
+    /// <summary>Told each layer and the tensor of its queries, keys and values when they have been rotated; null for nobody.</summary>
+    internal Action<int, DeviceTensor>? AfterAppend { get; set; }
+
     /// <summary>Most rows of a step.</summary>
     public int MaxRows { get; }
 
@@ -55,8 +61,9 @@ public sealed class ForwardPass : IDisposable
     /// <param name="caches">The caches of the batch's sequences, in its order, with pages reserved for their rows.</param>
     /// <param name="tokens">One per row of the batch.</param>
     /// <param name="logitRows">Rows whose logits are wanted, ascending.</param>
+    /// <param name="overHidden">Per sequence whether what its rows record is divided by the length of their hidden states; may be empty.</param>
     /// <exception cref="ArgumentException">More rows than the pass was made for.</exception>
-    public void Run(KvBatch batch, ReadOnlySpan<SequenceCache> caches, ReadOnlySpan<int> tokens, ReadOnlySpan<int> logitRows)
+    public void Run(KvBatch batch, ReadOnlySpan<SequenceCache> caches, ReadOnlySpan<int> tokens, ReadOnlySpan<int> logitRows, ReadOnlySpan<bool> overHidden = default)
     {
         ArgumentNullException.ThrowIfNull(batch);
         if (tokens.Length == 0 || tokens.Length > MaxRows || tokens.Length != batch.RowCount)
@@ -67,6 +74,7 @@ public sealed class ForwardPass : IDisposable
         int last = _model.Layers.Count - 1;
         for (int layer = 0; layer <= last; layer++)
         {
+            WeighRows(batch, overHidden);
             Attention(_model.Layers[layer], layer, batch, caches);
             if (layer < last)
                 Rest(_model.Layers[layer], _heads, _stream, tokens.Length);
@@ -84,6 +92,29 @@ public sealed class ForwardPass : IDisposable
     {
         foreach (DeviceTensor? tensor in (ReadOnlySpan<DeviceTensor?>)[_stream, _queryKeyValue, _heads, _hidden, _part, _lastStream, _lastHeads, _logits])
             tensor?.Dispose();
+    }
+
+    /// <summary>Factors of what rows record: one over the length of what the layer gets from the residual stream, for the sequences that want it.</summary>
+    private void WeighRows(KvBatch batch, ReadOnlySpan<bool> overHidden)
+    {
+        batch.RowWeights = null;
+        if (!overHidden.Contains(true))
+            return;
+        _rowWeights ??= new float[MaxRows];
+        _row ??= new float[_model.Configuration.Width];
+        batch.RowWeights = _rowWeights;
+        Array.Fill(_rowWeights, 1);
+        for (int i = 0; i < overHidden.Length; i++)
+        {
+            if (!overHidden[i])
+                continue;
+            SequenceSlice slice = batch.Sequences[i];
+            for (int row = slice.FirstRow + slice.RowCount - slice.ObservedRows; row < slice.FirstRow + slice.RowCount; row++)
+            {
+                _backend.Read(_stream, row, _row);
+                _rowWeights[row] = 1 / MathF.Max(LeastLength, TensorPrimitives.Norm<float>(_row));
+            }
+        }
     }
 
     private void Attention(TransformerLayer weights, int layer, KvBatch batch, ReadOnlySpan<SequenceCache> caches)
@@ -115,6 +146,7 @@ public sealed class ForwardPass : IDisposable
             KeyNorm = weights.KeyNorm,
             NormEpsilon = c.NormEpsilon,
         });
+        AfterAppend?.Invoke(layer, _queryKeyValue);
         _backend.Attend(new AttentionOperation
         {
             QueryKeyValue = _queryKeyValue,

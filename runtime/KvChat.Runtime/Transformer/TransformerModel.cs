@@ -1,4 +1,5 @@
 using KvChat.Kernels;
+using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
 
 namespace KvChat.Runtime.Transformer;
@@ -22,6 +23,9 @@ public sealed class TransformerModel : IDisposable
 
     /// <summary>Bytes of the weights in the back end's memory.</summary>
     public long WeightBytes { get; private set; }
+
+    /// <summary>What some compression policies have to know of the model beyond its weights.</summary>
+    public ModelCalibration Calibration { get; internal set; } = new(static () => [], folder: null);
 
     internal DeviceMatrix Embedding { get; private set; } = null!;
 

@@ -38,7 +38,7 @@ public sealed record GridCell(
     /// <exception cref="ArgumentException">The runtime lacks the allocator.</exception>
     public KvCompression Compression() => IsFull
         ? KvCompression.Off with { Format = Format, LowFormat = LowFormat }
-        : new KvCompression { Policy = Policy, RetainedRatio = Retained, Format = Format, LowFormat = LowFormat, Query = Query, Schedule = Schedule }.WithAllocator(Allocator);
+        : new KvCompression { Policy = Policy, RetainedRatio = Retained, Format = Format, LowFormat = LowFormat, Query = Query, Schedule = Schedule, Allocator = Allocator };
 
     /// <summary>The cell that a cell is compared with: the full cache in F16.</summary>
     public GridCell Reference() => new(CompressionPolicies.Off, 1, KvFormat.F16, Query, CompressionSchedule.AfterPrompt);

@@ -44,7 +44,7 @@ internal static class TablePlan
            from kind in s_kinds
            let name = $"{kind}-{TaskNames.Length(tokens)}"
            select new TablePart(name, $"All policies on {name}", Sets(seed, [kind], [tokens], Questions, new GridAxes { Policies = CompressionPolicies.Names, Retained = s_shares, Queries = s_both })),
-        .. from names in (string[][])[[.. Allocators.Offered.Where(a => a != Allocators.Preset)]]
+        .. from names in (string[][])[[.. Allocators.Names.Where(a => a != Allocators.Preset)]]
            where names.Length > 0
            select new TablePart("allocators-4k", "Allocators under two scorers", Sets(seed, s_kinds, [4000], Questions, new GridAxes
            {

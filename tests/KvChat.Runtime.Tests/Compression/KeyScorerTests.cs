@@ -59,7 +59,7 @@ public sealed class KeyScorerTests : IDisposable
     private float[] Scores(KeyScorer scorer, int layer, int head)
     {
         float[] scores = new float[Tokens];
-        scorer.ReadScores(_runner.Cache(0), layer, head, scores);
+        scorer.ReadScores(new ScoredHead(_runner.Cache(0), layer, head, new KvCompression(), new ScoringModel(_model)), scores);
         return scores;
     }
 

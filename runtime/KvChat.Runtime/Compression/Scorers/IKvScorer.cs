@@ -1,5 +1,4 @@
 using KvChat.Kernels;
-using KvChat.Runtime.Cache;
 
 namespace KvChat.Runtime.Compression;
 
@@ -9,8 +8,11 @@ namespace KvChat.Runtime.Compression;
 /// <param name="PoolWidth">Width of the max-pooling along tokens, odd.</param>
 /// <param name="Squared">True for squared attention weights.</param>
 /// <param name="Largest">True for the largest attention weight in place of sums.</param>
+/// <param name="LargestOfGroup">True for the largest over the group in place of its sum.</param>
 /// <param name="AveragePool">True to pool by the mean.</param>
-public readonly record struct Observation(ObservationMode Mode, int Rows, int PoolWidth, bool Squared, bool Largest = false, bool AveragePool = false)
+/// <param name="OverHidden">Whether a row's weights are divided by the length of its hidden state, what the layer gets from the residual stream.</param>
+public readonly record struct Observation(
+    ObservationMode Mode, int Rows, int PoolWidth, bool Squared, bool Largest = false, bool LargestOfGroup = false, bool AveragePool = false, bool OverHidden = false)
 {
     /// <summary>Nothing is recorded.</summary>
     public static Observation None { get; } = new(ObservationMode.None, 0, 1, false);
@@ -26,6 +28,9 @@ public interface IKvScorer
     /// Whether scores are sums over queries, so that KVs seen by more queries have larger ones, and <see cref="ScoreHistory"/> is needed to compare them.
     /// </summary>
     bool SumsOverQueries { get; }
+
+    /// <summary>Whether scores are always divided by the number of queries that saw a KV, not only where queries were added behind the window.</summary>
+    bool IsMean => false;
 
     /// <summary>Whether scores say nothing about a question: then what is asked is not looked at, whatever <see cref="KvCompression.Query"/> says.</summary>
     bool IsQueryAgnostic => false;
@@ -51,43 +56,7 @@ public interface IKvScorer
     Observation ObserveRow(KvCompression settings) => Observation.None;
 
     /// <summary>Reads the scores of a head, higher for KVs that matter more.</summary>
-    /// <param name="cache">The sequence.</param>
-    /// <param name="layer">Layer.</param>
-    /// <param name="kvHead">KV head.</param>
+    /// <param name="head">The head.</param>
     /// <param name="scores">Receives <c>[length of the head]</c> scores.</param>
-    void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores);
-}
-
-/// <summary>
-/// Scores of KV-Compress (arXiv 2410.00161): attention weights of the window's queries, squared, summed over the queries, max-pooled along
-/// tokens and summed over the group; decoding queries add theirs. All of it is recorded by the attention kernels.
-/// </summary>
-public sealed class AttentionScorer : IKvScorer
-{
-    /// <inheritdoc/>
-    public string Name => "kv-compress";
-
-    /// <inheritdoc/>
-    public bool SumsOverQueries => true;
-
-    /// <inheritdoc/>
-    public Observation ObservePrompt(KvCompression settings, int modelPoolWidth)
-    {
-        ArgumentNullException.ThrowIfNull(settings);
-        return settings.IsOff ? Observation.None : new(ObservationMode.Window, int.MaxValue, settings.PoolWidth ?? modelPoolWidth, settings.Squared);
-    }
-
-    /// <inheritdoc/>
-    public Observation ObserveDecode(KvCompression settings)
-    {
-        ArgumentNullException.ThrowIfNull(settings);
-        return settings.IsOff || settings.DecodeInterval == 0 ? Observation.None : new(ObservationMode.Accumulate, 1, 1, settings.Squared);
-    }
-
-    /// <inheritdoc/>
-    public void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
-    {
-        ArgumentNullException.ThrowIfNull(cache);
-        cache.ReadScores(layer, kvHead, scores);
-    }
+    void ReadScores(in ScoredHead head, Span<float> scores);
 }

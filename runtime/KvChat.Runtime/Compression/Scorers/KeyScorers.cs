@@ -1,5 +1,4 @@
 using System.Buffers;
-using KvChat.Runtime.Cache;
 
 namespace KvChat.Runtime.Compression;
 
@@ -22,27 +21,22 @@ public abstract class KeyScorer : IKvScorer
     public Observation ObserveDecode(KvCompression settings) => Observation.None;
 
     /// <inheritdoc/>
-    public abstract void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores);
+    public abstract void ReadScores(in ScoredHead head, Span<float> scores);
 
-    /// <summary>Reads a head's keys as fp32, <c>[length, headDim]</c>, those of the right end first, into an array of the shared pool that the caller gives back.</summary>
-    private protected static float[] ReadKeys(SequenceCache cache, int layer, int kvHead, int length)
+    /// <summary>Reads a head's keys into an array of the shared pool that the caller gives back.</summary>
+    private protected static float[] ReadKeys(in ScoredHead head, int length)
     {
-        ArgumentNullException.ThrowIfNull(cache);
-        int numbers = checked(length * cache.Pool.Arena.Shape.HeadDim);
+        int numbers = checked(length * head.HeadDim);
         float[] keys = ArrayPool<float>.Shared.Rent(Math.Max(1, numbers));
-        HeadTable table = cache.Table(layer, kvHead);
-        int low = table.LowLength * cache.Pool.Arena.Shape.HeadDim;
-        if (low > 0)
-            cache.Pool.Arena.ReadKeys(table.View.LowEnd, cache.LowFormat!.Value, keys.AsSpan(0, low));
-        cache.Pool.Arena.ReadKeys(table.View, cache.Format, keys.AsSpan(low, numbers - low));
+        head.ReadKeys(keys.AsSpan(0, numbers));
         return keys;
     }
 
     /// <summary>Reads a head's positions into an array of the shared pool that the caller gives back.</summary>
-    private protected static int[] ReadPositions(SequenceCache cache, int layer, int kvHead, int length)
+    private protected static int[] ReadPositions(in ScoredHead head, int length)
     {
         int[] positions = ArrayPool<int>.Shared.Rent(Math.Max(1, length));
-        cache.ReadPositions(layer, kvHead, positions.AsSpan(0, length));
+        head.ReadPositions(positions.AsSpan(0, length));
         return positions;
     }
 
@@ -63,10 +57,10 @@ public sealed class KeyNormScorer : KeyScorer
     public override string Name => "knorm";
 
     /// <inheritdoc/>
-    public override void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    public override void ReadScores(in ScoredHead head, Span<float> scores)
     {
-        float[] keys = ReadKeys(cache, layer, kvHead, scores.Length);
-        int dim = cache.Pool.Arena.Shape.HeadDim;
+        float[] keys = ReadKeys(head, scores.Length);
+        int dim = head.HeadDim;
         for (int i = 0; i < scores.Length; i++)
             scores[i] = (float)-Norm(keys.AsSpan(i * dim, dim));
         ArrayPool<float>.Shared.Return(keys);
@@ -80,10 +74,10 @@ public sealed class KeyDiffScorer : KeyScorer
     public override string Name => "keydiff";
 
     /// <inheritdoc/>
-    public override void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    public override void ReadScores(in ScoredHead head, Span<float> scores)
     {
-        float[] keys = ReadKeys(cache, layer, kvHead, scores.Length);
-        int dim = cache.Pool.Arena.Shape.HeadDim;
+        float[] keys = ReadKeys(head, scores.Length);
+        int dim = head.HeadDim;
         double[] mean = ArrayPool<double>.Shared.Rent(dim);
         mean.AsSpan(0, dim).Clear();
         for (int i = 0; i < scores.Length; i++)
@@ -120,10 +114,9 @@ public sealed class RecencyScorer : KeyScorer
     public override string Name => "streaming";
 
     /// <inheritdoc/>
-    public override void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    public override void ReadScores(in ScoredHead head, Span<float> scores)
     {
-        ArgumentNullException.ThrowIfNull(cache);
-        int[] positions = ReadPositions(cache, layer, kvHead, scores.Length);
+        int[] positions = ReadPositions(head, scores.Length);
         for (int i = 0; i < scores.Length; i++)
             scores[i] = positions[i];
         ArrayPool<int>.Shared.Return(positions);
@@ -138,12 +131,11 @@ public sealed class RandomScorer(int seed = 1) : KeyScorer
     public override string Name => "random";
 
     /// <inheritdoc/>
-    public override void ReadScores(SequenceCache cache, int layer, int kvHead, Span<float> scores)
+    public override void ReadScores(in ScoredHead head, Span<float> scores)
     {
-        ArgumentNullException.ThrowIfNull(cache);
-        int[] positions = ReadPositions(cache, layer, kvHead, scores.Length);
+        int[] positions = ReadPositions(head, scores.Length);
         for (int i = 0; i < scores.Length; i++)
-            scores[i] = Noise(((ulong)(uint)seed << 32) + (uint)positions[i], ((ulong)(uint)layer << 16) + (uint)kvHead);
+            scores[i] = Noise(((ulong)(uint)seed << 32) + (uint)positions[i], ((ulong)(uint)head.Layer << 16) + (uint)head.KvHead);
         ArrayPool<int>.Shared.Return(positions);
     }
 
