@@ -44,6 +44,9 @@ public sealed class ForwardPass : IDisposable
         _logits = _backend.CreateTensor(maxLogitRows, c.VocabularySize);
     }
 
+    /// <summary>Told each layer and the residual stream that it gets; null for nobody.</summary>
+    internal Action<int, DeviceTensor>? BeforeLayer { get; set; }
+
     /// <summary>Told each layer and the tensor of its queries, keys and values when they have been rotated; null for nobody.</summary>
     internal Action<int, DeviceTensor>? AfterAppend { get; set; }
 
@@ -74,6 +77,7 @@ public sealed class ForwardPass : IDisposable
         int last = _model.Layers.Count - 1;
         for (int layer = 0; layer <= last; layer++)
         {
+            BeforeLayer?.Invoke(layer, _stream);
             WeighRows(batch, overHidden);
             Attention(_model.Layers[layer], layer, batch, caches);
             if (layer < last)

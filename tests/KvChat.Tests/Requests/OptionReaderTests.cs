@@ -80,7 +80,7 @@ public sealed class OptionReaderTests
         [
             new()
             {
-                Policy = "keydiff", RetainedRatio = 0.125, RetainedKvs = 300, Schedule = CompressionSchedule.WhileReading, Query = CompressionQuery.Unknown, Format = KvFormat.F32,
+                Policy = "keydiff", Allocator = "global", RetainedRatio = 0.125, RetainedKvs = 300, Schedule = CompressionSchedule.WhileReading, Query = CompressionQuery.Unknown, Format = KvFormat.F32,
                 LowFormat = KvFormat.K4V2, HighShare = 0.25, ObservationWindow = 16, PoolWidth = 15, Squared = false, ProtectedTokens = 20, SinkTokens = 2, ChunkTokens = 128, DecodeInterval = 0, UnderPressure = true,
             },
             new() { MinQuality = 0.97 },
