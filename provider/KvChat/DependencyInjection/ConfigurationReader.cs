@@ -41,6 +41,7 @@ internal sealed class ConfigurationReader(string optionsName)
     private static readonly Dictionary<string, CompressionSetter> CompressionSetters = new(StringComparer.OrdinalIgnoreCase)
     {
         [nameof(KvCompression.Policy)] = static (s, r, v) => s with { Policy = r.Text(v) },
+        [nameof(KvCompression.Allocator)] = static (s, r, v) => s with { Allocator = r.Text(v) },
         [nameof(KvCompression.MinQuality)] = static (s, r, v) => s with { MinQuality = r.Number(v) },
         [nameof(KvCompression.RetainedRatio)] = static (s, r, v) => s with { RetainedRatio = r.Number(v) },
         [nameof(KvCompression.RetainedKvs)] = static (s, r, v) => s with { RetainedKvs = r.Integer(v) },
