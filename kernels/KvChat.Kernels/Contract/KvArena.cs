@@ -117,4 +117,19 @@ public abstract class KvArena(KvArenaShape shape) : IDisposable
 
     /// <inheritdoc/>
     public abstract void Dispose();
+
+    /// <summary>Refuses what is no page of the arena.</summary>
+    private protected void CheckPage(int page)
+    {
+        if ((uint)page >= (uint)Shape.PageCount)
+            throw new ArgumentOutOfRangeException(nameof(page), page, $"The arena has {Shape.PageCount} pages.");
+    }
+
+    /// <summary>Refuses what is no slot of a page.</summary>
+    private protected void CheckSlot(int page, int slot, int slots)
+    {
+        CheckPage(page);
+        if ((uint)slot >= (uint)slots)
+            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"A page of this format has {slots} slots.");
+    }
 }

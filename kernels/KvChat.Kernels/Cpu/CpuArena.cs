@@ -241,19 +241,6 @@ internal sealed unsafe class CpuArena : KvArena
         return shape;
     }
 
-    private void CheckPage(int page)
-    {
-        if ((uint)page >= (uint)Shape.PageCount)
-            throw new ArgumentOutOfRangeException(nameof(page), page, $"The arena has {Shape.PageCount} pages.");
-    }
-
-    private void CheckSlot(int page, int slot, int slots)
-    {
-        CheckPage(page);
-        if ((uint)slot >= (uint)slots)
-            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"A page of this format has {slots} slots.");
-    }
-
     private static void CheckLength(long length, long expected, string name)
     {
         if (length != expected)

@@ -184,19 +184,6 @@ internal sealed partial class CudaArena : KvArena
         return Start + (nint)(page * Stride);
     }
 
-    private void CheckPage(int page)
-    {
-        if ((uint)page >= (uint)Shape.PageCount)
-            throw new ArgumentOutOfRangeException(nameof(page), page, $"The arena has {Shape.PageCount} pages.");
-    }
-
-    private void CheckSlot(int page, int slot, int slots)
-    {
-        CheckPage(page);
-        if ((uint)slot >= (uint)slots)
-            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"A page of this format has {slots} slots.");
-    }
-
     private void FlushMoves()
     {
         if (_moves.Count == 0)

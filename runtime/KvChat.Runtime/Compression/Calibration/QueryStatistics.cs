@@ -11,13 +11,7 @@ namespace KvChat.Runtime.Compression;
 public sealed record QueryMoments(float[] Mean, float[] Covariance)
 {
     /// <summary><c>vector^T covariance vector</c>.</summary>
-    public float Spread(ReadOnlySpan<float> vector)
-    {
-        float sum = 0;
-        for (int i = 0; i < vector.Length; i++)
-            sum += vector[i] * TensorPrimitives.Dot(Covariance.AsSpan(i * vector.Length, vector.Length), vector);
-        return sum;
-    }
+    public float Spread(ReadOnlySpan<float> vector) => QuadraticForm.Of(Covariance, vector);
 }
 
 /// <summary>What a model's queries are like, head by head; measured once per model (<see cref="QueryMeasurement"/>) and kept in a small file.</summary>

@@ -61,19 +61,11 @@ public sealed class RepeatScorer(bool weighsValues = false) : IKvScorer
             ReadOnlySpan<float> value = values.AsSpan(i * dim, dim);
             float longest = 0;
             for (int member = 0; member < group; member++)
-                longest = Math.Max(longest, Quadratic(grams[(head.KvHead * group) + member], value));
+                longest = Math.Max(longest, QuadraticForm.Of(grams[(head.KvHead * group) + member], value));
             scores[i] *= MathF.Sqrt(longest);
         }
 
         ArrayPool<float>.Shared.Return(values);
-    }
-
-    private static float Quadratic(ReadOnlySpan<float> matrix, ReadOnlySpan<float> vector)
-    {
-        float sum = 0;
-        for (int i = 0; i < vector.Length; i++)
-            sum += vector[i] * TensorPrimitives.Dot(matrix.Slice(i * vector.Length, vector.Length), vector);
-        return sum;
     }
 
     /// <summary>Replaces each score by the largest of those at most half a width away.</summary>
