@@ -50,7 +50,7 @@ KV_DEVICE ObservedRows observed_rows(const AttendArguments& a, const Sequence& s
         observed.rows.row[half] = row;
         observed.rows.oldest[half] = a.sliding_window > 0 ? a.batch.positions[batch_row] - a.sliding_window : -1;
         observed.largest[half] = statistics[0];
-        observed.reciprocal[half] = statistics[1];
+        observed.reciprocal[half] = recorded_reciprocal(a.batch, batch_row, statistics[1]);
     }
     return observed;
 }
@@ -79,7 +79,8 @@ struct ScoreColumn {
     float score;  // accumulated
 };
 
-KV_DEVICE void add_column(ScoreColumn& column, const ObservedQueries& queries, const ScoreItem& item, int flags, int first, const float* turned, int stride, bool exists) {
+KV_DEVICE void add_column(ScoreColumn& column, const ObservedQueries& queries, const ScoreItem& item, const Sequence& sequence, int first, const float* turned, int stride, bool exists) {
+    const int flags = first_flags(sequence);
     const int inner = queries.by_member ? queries.rows : queries.group, count = minimum(queries.rows * queries.group - first, kQueries);
     int outer = first / inner, position = first - outer * inner;
     for (int i = 0; i < count; i++) {
@@ -88,7 +89,7 @@ KV_DEVICE void add_column(ScoreColumn& column, const ObservedQueries& queries, c
             continue;
         }
         if (!queries.by_member) {
-            column.score = flags & kLargest ? maximum(column.sum, column.score) : column.score + column.sum;
+            column.score = sequence.flags & kLargest ? maximum(column.sum, column.score) : column.score + column.sum;
         } else if (exists) {
             column.sums[(u64)outer * item.sum_stride] = column.sum;
         }
@@ -147,7 +148,7 @@ template <class T, int D> KV_DEVICE void observe_tensor(const ScoreArguments& s)
         KV_UNROLL for (int tile = 0; tile < F::TILES; tile++) {
             if (places[tile].count > 0) {
                 turn_attention<T, D>(a, places[tile], tables[tile], keys + tile * (Form<D>::TILE_BYTES / 2), rows, observed, turned, lane);
-                add_column(columns[tile], queries, item, sequence.flags, first, turned + lane, F::TURN_STRIDE, lane < places[tile].count);
+                add_column(columns[tile], queries, item, sequence, first, turned + lane, F::TURN_STRIDE, lane < places[tile].count);
                 warp_sync();
             }
         }

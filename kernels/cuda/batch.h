@@ -5,7 +5,7 @@
 namespace kv {
 
 enum Observation { kObserveNothing, kObserveWindow, kObserveAccumulate };
-enum SequenceFlags { kSquared = 1, kLargest = 2, kAveragePool = 4, kLongRotary = 8 };
+enum SequenceFlags { kSquared = 1, kLargest = 2, kAveragePool = 4, kLongRotary = 8, kLargestOfGroup = 16 };
 
 // Twin: SequenceArguments.
 struct Sequence {
@@ -34,6 +34,7 @@ struct Batch {
     const int* positions;      // [rows]
     const int* row_sequences;  // [rows]
     const int* pages;
+    const float* row_weights;  // [rows]: factors of what rows record; or null
 };
 
 // One end of a head's table.

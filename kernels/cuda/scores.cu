@@ -27,7 +27,7 @@ KV_DEVICE float attention_of(const AttendArguments& a, const Observed& o, int kv
     }
     const bool seen = o.exists && o.kv < visible_kvs(o.end, row) && (a.sliding_window == 0 || o.position > a.batch.positions[batch_row] - a.sliding_window);
     const float logit = finish_logit(product, a.cap) + o.log_weight;
-    return seen && logit != -INFINITE ? exp2_fast(logit - statistics[0]) * statistics[1] : 0.0f;
+    return seen && logit != -INFINITE ? exp2_fast(logit - statistics[0]) * recorded_reciprocal(a.batch, batch_row, statistics[1]) : 0.0f;
 }
 
 // Window mode: the sum over the window's rows for each member of the group; pool_scores goes on from there.
@@ -49,7 +49,7 @@ KV_DEVICE void observe_rows(const ScoreArguments& a, const ScoreItem& item, cons
     for (int row = o.sequence.row_count - o.sequence.observed_rows; row < o.sequence.row_count; row++) {
         float sum = 0.0f;
         for (int member = 0; member < a.attend.group; member++) {
-            sum = combine(sum, attention_of(a.attend, o, item.kv_head, row, member), o.sequence.flags);
+            sum = combine(sum, attention_of(a.attend, o, item.kv_head, row, member), first_flags(o.sequence));
         }
         score = o.sequence.flags & kLargest ? maximum(sum, score) : score + sum;
     }
@@ -105,7 +105,7 @@ KV_DEVICE float pooled_score(const ScoreArguments& a, const ScoreItem& item, con
             pooled = sequence.flags & kAveragePool ? pooled + sums[i] : maximum(sums[i], pooled);
         }
         pooled = sequence.flags & kAveragePool ? pooled * part : pooled;
-        score = sequence.flags & kLargest ? maximum(pooled, score) : score + pooled;
+        score = sequence.flags & (kLargest | kLargestOfGroup) ? maximum(pooled, score) : score + pooled;
     }
     return score;
 }

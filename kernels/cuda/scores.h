@@ -27,4 +27,15 @@ KV_DEVICE float combine(float sum, float attention, int flags) {
     return flags & kLargest ? maximum(attention, sum) : flags & kSquared ? fma(attention, attention, sum) : sum + attention;
 }
 
+// How the attention weights are combined that a KV's sum is made of first: those of a window's rows, or of an accumulated row's group.
+KV_DEVICE int first_flags(const Sequence& sequence) {
+    const bool of_group = sequence.observation == kObserveAccumulate && (sequence.flags & kLargestOfGroup);
+    return of_group ? sequence.flags | kLargest : sequence.flags;
+}
+
+// The reciprocal sum of a row's softmax, by which its recorded weights are multiplied, with the row's own factor.
+KV_DEVICE float recorded_reciprocal(const Batch& batch, int batch_row, float reciprocal) {
+    return batch.row_weights ? reciprocal * batch.row_weights[batch_row] : reciprocal;
+}
+
 }  // namespace kv

@@ -17,9 +17,6 @@ public interface IComputeBackend : IDisposable
     /// <summary>Bytes that are free of a memory of the back end's own, such as a graphics card's; null where it works in the memory of the machine.</summary>
     long? FreeMemoryBytes => null;
 
-    /// <summary>Whether attention takes <see cref="SequenceSlice.LargestOfGroup"/> and <see cref="KvBatch.RowWeights"/>; one that does not refuses them by name.</summary>
-    bool TakesGroupMaximaAndRowWeights => true;
-
     /// <summary>Makes a matrix of zeros in fp32, <c>[rows, columns]</c>, row-major.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
     DeviceTensor CreateTensor(int rows, int columns);

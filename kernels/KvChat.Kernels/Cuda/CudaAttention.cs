@@ -77,7 +77,6 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         BatchChecks.Check(batch, shape, operation.QueryKeyValue, operation.QueryHeads, operation.KvHeads);
         BatchChecks.CheckOutput(batch, shape, operation.Output, operation.QueryHeads);
         bool observes = BatchChecks.CheckObservation(batch);
-        RefuseWhatIsNotThere(batch);
         ArgumentOutOfRangeException.ThrowIfNegative(operation.SlidingWindow);
         if (batch.RowCount == 0)
             return;
@@ -174,16 +173,5 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         arguments.FirstItem = 0;
         if (_cut.Merges.Count > 0)
             queue.Launch("kv_merge_records", _cut.Merges.Count, _cut.QueriesOfItem, 128, 0, BytesOf(arguments));
-    }
-
-    private static void RefuseWhatIsNotThere(KvBatch batch)
-    {
-        if (batch.RowWeights is not null)
-            throw new NotSupportedException($"{nameof(KvBatch.RowWeights)} are set; the CUDA kernels record attention as it is.");
-        for (int i = 0; i < batch.SequenceCount; i++)
-        {
-            if (batch.Sequences[i] is { LargestOfGroup: true, Largest: false, Observation: not ObservationMode.None })
-                throw new NotSupportedException($"{nameof(SequenceSlice.LargestOfGroup)} of sequence {i} is true; the CUDA kernels add over a group, or take the largest over rows and group ({nameof(SequenceSlice.Largest)}).");
-        }
     }
 }

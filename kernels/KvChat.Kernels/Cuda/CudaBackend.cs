@@ -29,9 +29,6 @@ public sealed partial class CudaBackend : IComputeBackend
     /// <exception cref="CudaException">The driver does not say.</exception>
     public long? FreeMemoryBytes => _queue.FreeBytes();
 
-    /// <inheritdoc/>
-    public bool TakesGroupMaximaAndRowWeights => false;
-
     /// <summary>The device.</summary>
     internal CudaQueue Queue => _queue;
 

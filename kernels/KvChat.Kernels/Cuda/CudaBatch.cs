@@ -24,7 +24,8 @@ internal sealed class CudaBatch(ICudaQueue queue) : IDisposable
 
         int headStart = Align(batch.SequenceCount * Unsafe.SizeOf<SequenceArguments>());
         int positionStart = headStart + Align(heads * Unsafe.SizeOf<HeadArguments>());
-        int rowStart = positionStart + Align(batch.RowCount * sizeof(int)), pageStart = rowStart + Align(batch.RowCount * sizeof(int));
+        int rowStart = positionStart + Align(batch.RowCount * sizeof(int)), weightStart = rowStart + Align(batch.RowCount * sizeof(int));
+        int pageStart = weightStart + (batch.RowWeights is null ? 0 : Align(batch.RowCount * sizeof(float)));
         int length = checked(pageStart + (pages * sizeof(int)));
         if (_bytes.Length < length)
             Array.Resize(ref _bytes, Math.Max(length, 2 * _bytes.Length));
@@ -34,6 +35,7 @@ internal sealed class CudaBatch(ICudaQueue queue) : IDisposable
         rows.Clear();
         for (int i = 0; i < batch.SequenceCount; i++)
             rows.Slice(batch.Sequences[i].FirstRow, batch.Sequences[i].RowCount).Fill(i);
+        batch.RowWeights?.AsSpan(0, batch.RowCount).CopyTo(MemoryMarshal.Cast<byte, float>(_bytes.AsSpan(weightStart)));
         FillHeads(batch, kvHeads, shape, MemoryMarshal.Cast<byte, HeadArguments>(_bytes.AsSpan(headStart)), MemoryMarshal.Cast<byte, int>(_bytes.AsSpan(pageStart)));
         nint address = Send(length);
         return new BatchArguments
@@ -43,6 +45,7 @@ internal sealed class CudaBatch(ICudaQueue queue) : IDisposable
             Positions = address + positionStart,
             RowSequences = address + rowStart,
             Pages = address + pageStart,
+            RowWeights = batch.RowWeights is null ? 0 : address + weightStart,
         };
     }
 
@@ -71,7 +74,7 @@ internal sealed class CudaBatch(ICudaQueue queue) : IDisposable
                 ObservedRows = slice.ObservedRows,
                 PoolWidth = slice.PoolWidth,
                 Flags = (slice.Squared ? SequenceArguments.Squared : 0) | (slice.Largest ? SequenceArguments.Largest : 0)
-                    | (slice.AveragePool ? SequenceArguments.AveragePool : 0) | (slice.UsesLongRotary ? SequenceArguments.LongRotary : 0),
+                    | (slice.AveragePool ? SequenceArguments.AveragePool : 0) | (slice.UsesLongRotary ? SequenceArguments.LongRotary : 0) | (slice.LargestOfGroup ? SequenceArguments.LargestOfGroup : 0),
             };
         }
     }

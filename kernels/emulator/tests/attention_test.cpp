@@ -157,9 +157,10 @@ double worst_error(const World& world, int s, int h) {
             }
             const float* actual = &world.output[((size_t)(world.sequences[s].first_row + row) * shape.query_heads + h * shape.group() + g) * shape.head_dim];
             for (int d = 0; d < shape.head_dim; d++) worst = std::max(worst, error_of(expected[d], actual[d], 3e-5 * largest));
+            const double factor = world.row_weights.empty() ? 1.0 : world.row_weights[world.sequences[s].first_row + row];
             for (int i = 0; i < head.count && row >= part.rows - part.observed_rows; i++) {
-                sums[g][i] = combined(sums[g][i], weights[i], part.flags);
-                of_row[i] = combined(of_row[i], weights[i], part.flags);
+                sums[g][i] = combined(sums[g][i], factor * weights[i], part.flags);
+                of_row[i] = combined(of_row[i], factor * weights[i], part.flags & kLargestOfGroup ? part.flags | kLargest : part.flags);
             }
         }
         for (int i = 0; i < head.count; i++) scores[i] = part.flags & kLargest ? std::max(scores[i], of_row[i]) : scores[i] + of_row[i];
@@ -169,7 +170,7 @@ double worst_error(const World& world, int s, int h) {
             scores[i] = 0;
             for (int g = 0; g < shape.group(); g++) {
                 const double member = pooled(part, sums[g], i < head.low ? 0 : head.low, i < head.low ? head.low : head.count, i);
-                scores[i] = part.flags & kLargest ? std::max(scores[i], member) : scores[i] + member;
+                scores[i] = part.flags & (kLargest | kLargestOfGroup) ? std::max(scores[i], member) : scores[i] + member;
             }
         }
         worst = std::max(worst, error_of(scores[i], head.scores[i], 1e-7));
@@ -226,6 +227,9 @@ const std::vector<Case> kCases = {
     {"halves, 8", {8, 2, 2, 16}, {{kF16, kK8V8, {290, 3}, {}, 37}}},
     {"K8V4, 96, cap", {96, 2, 2, 16, false, 15, 0, 2}, {{kK8V4, kK8V8, {290, 3}, {}, 37}}},
     {"halves and K8V4, 128, window", {128, 6, 2, 16, false, 0, 60, 2}, {{kF16, kK8V4, {100, 290}, {150, 10}, 5, kObserveNothing, 0, 1, 1, 310}}},
+    {"halves, 64, rows weighed, largest of groups", {64, 6, 2, 16, false, 0, 0, 2, true}, {{kF16, kK4V2, {120, 255}, {}, 30, kObserveAccumulate, 20, 1, kLargestOfGroup}}},
+    {"halves, 80, rows weighed, window", {80, 6, 2, 16, false, 0, 0, 2, true}, {{kF16, kK8V4, {100, 40}, {30, 0}, 9, kObserveWindow, 8, 5, kSquared | kLargestOfGroup}}},
+    {"singles, 64, rows weighed", {64, 6, 2, 16, false, 0, 0, 2, true}, {{kF32, kK4V2, {60, 130}, {}, 9, kObserveAccumulate, 8, 1, kLargestOfGroup}}},
     {"halves, 64, sharp", {64, 1, 1, 16, false, 0, 0, 100}, {{kF16, kK8V4, {1}, {}, 130}}},
 };
 
@@ -243,6 +247,7 @@ Case random_case(unsigned seed) {
     shape.cap = random() % 4 == 0 ? 10 : 0;
     shape.window = random() % 4 == 0 ? any(random, {1, 20, 100, 300}) : 0;
     shape.sharpness = (float)any(random, {1, 2, 4});
+    shape.weighs_rows = random() % 4 == 0;
     const int format = any(random, {kF16, kF16, kBF16, kK8V8, kK8V4, kK4V4, kK4V2, kF32});
     for (int s = 0; s < 1 + (int)(random() % 2); s++) {
         // Sequences of halves and of codes share kernels; those of brains and of singles do not.
@@ -255,7 +260,7 @@ Case random_case(unsigned seed) {
         part.observation = (int)(random() % 3);
         part.observed_rows = part.observation ? 1 + (int)(random() % part.rows) : 0;
         part.pool_width = 1 + 2 * (int)(random() % 4);
-        part.flags = (int)(random() % 8);
+        part.flags = (int)(random() % 8) | (random() % 4 == 0 && part.observation == kObserveWindow ? kLargestOfGroup : 0);
         c.parts.push_back(part);
     }
     return c;

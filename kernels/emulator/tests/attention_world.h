@@ -18,6 +18,7 @@ struct Shape {
     float cap = 0;
     int window = 0;
     float sharpness = 1;
+    bool weighs_rows = false;
     int group() const { return query_heads / kv_heads; }
     float scale() const { return 1 / std::sqrt((float)head_dim); }
 };
@@ -41,7 +42,7 @@ struct World {
     std::vector<Sequence> sequences;
     std::vector<Head> heads;
     std::vector<int> positions, row_sequences, pages;
-    std::vector<float> rows, output, statistics;
+    std::vector<float> rows, output, statistics, row_weights;
     std::mt19937 random{7};
     std::normal_distribution<float> normal;
     int options_order = 0;
@@ -65,10 +66,11 @@ struct World {
         for (size_t i = 0; i < rows.size(); i++) rows[i] = normal(random) * ((int)(i % row_width()) < shape.query_heads * shape.head_dim ? shape.sharpness : 1);
         output.assign((size_t)row * shape.query_heads * shape.head_dim, NAN);
         statistics.assign((size_t)row * shape.query_heads * 2, NAN);
+        for (int i = 0; i < row && shape.weighs_rows; i++) row_weights.push_back(0.25f * (float)(1 + random() % 8));
     }
 
     int row_width() const { return (shape.query_heads + 2 * shape.kv_heads) * shape.head_dim; }
-    Batch batch() const { return {sequences.data(), heads.data(), positions.data(), row_sequences.data(), pages.data()}; }
+    Batch batch() const { return {sequences.data(), heads.data(), positions.data(), row_sequences.data(), pages.data(), row_weights.empty() ? nullptr : row_weights.data()}; }
 
     template <class Arguments> void launch(const std::string& name, const Arguments& arguments, int x, int y, int threads, size_t shared) const {
         const emulator::Kernel* kernel = emulator::find_kernel(name);

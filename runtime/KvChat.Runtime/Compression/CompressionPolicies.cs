@@ -36,17 +36,6 @@ public static class CompressionPolicies
     /// <summary>Names that <see cref="KvCompression.Policy"/> may have.</summary>
     public static IReadOnlyList<string> Names { get; } = [Off, .. All.Select(policy => policy.Name)];
 
-    /// <summary>Whether a policy's scorer asks attention for what not every back end records: see <see cref="KvChat.Kernels.IComputeBackend.TakesGroupMaximaAndRowWeights"/>.</summary>
-    internal static bool NeedsGroupMaximaOrRowWeights(KvCompression settings)
-    {
-        if (settings.IsOff)
-            return false;
-        IKvScorer scorer = Get(settings.Policy).Scorer;
-        return Asks(scorer.ObservePrompt(settings, 1)) || Asks(scorer.ObserveRow(settings)) || Asks(scorer.ObserveDecode(settings));
-
-        static bool Asks(Observation observation) => observation.OverHidden || (observation.LargestOfGroup && !observation.Largest);
-    }
-
     /// <summary>The policy of that name.</summary>
     /// <exception cref="ArgumentException">There is none; the message lists all.</exception>
     public static CompressionPolicy Get(string name)

@@ -53,8 +53,6 @@ internal static class RequestChecks
     {
         Runtime.Check.Field(compression.MinQuality is null, nameof(KvCompression), nameof(KvCompression.MinQuality), compression.MinQuality,
             "null: an engine knows no measurements; a chat client puts what its model's table says in its place");
-        Runtime.Check.Field(scheduler.Records(compression), nameof(KvCompression), nameof(KvCompression.Policy), compression.Policy,
-            $"one whose scores the back end records: {string.Join(", ", CompressionPolicies.Names.Where(name => scheduler.Records(compression with { Policy = name })))}");
         CheckFormat(compression.Format, nameof(KvCompression.Format), scheduler);
         if (compression.LowFormat is { } low)
             CheckFormat(low, nameof(KvCompression.LowFormat), scheduler);

@@ -77,9 +77,6 @@ internal sealed partial class Scheduler : IDisposable
     /// <summary>Whether the back end has a format.</summary>
     public bool Supports(KvFormat format) => _arena.Supports(format);
 
-    /// <summary>Whether the back end records what a policy's scorer asks for.</summary>
-    public bool Records(KvCompression settings) => _model.Backend.TakesGroupMaximaAndRowWeights || !CompressionPolicies.NeedsGroupMaximaOrRowWeights(settings);
-
     public int WaitingCount => _waiting.Count;
 
     public bool HasWork => _waiting.Count > 0 || _running.Count > 0;

@@ -5,12 +5,6 @@ public abstract class AttentionConformance
 {
     protected abstract IComputeBackend Create();
 
-    private static void AssertRefuses(IComputeBackend backend, AttentionWorld world, StepPart part)
-    {
-        Assert.False(backend.TakesGroupMaximaAndRowWeights);
-        Assert.Contains(part.RowWeights is null ? nameof(SequenceSlice.LargestOfGroup) : nameof(KvBatch.RowWeights), Assert.Throws<NotSupportedException>(() => world.Step(part)).Message, StringComparison.Ordinal);
-    }
-
     [Theory]
     [InlineData(1, 1, 64, KvFormat.F16)]
     [InlineData(3, 1, 64, KvFormat.F32)]
@@ -140,50 +134,35 @@ public abstract class AttentionConformance
         int sequence = world.Add(KvFormat.F16);
         world.Step(new StepPart(sequence, 500));
         StepPart part = new(sequence, 90) { Observation = ObservationMode.Window, ObservedRows = 64, PoolWidth = pool, Squared = false, Largest = largest, LargestOfGroup = ofGroup, AveragePool = average };
-        if (ofGroup && !backend.TakesGroupMaximaAndRowWeights)
-        {
-            AssertRefuses(backend, world, part);
-            return;
-        }
-
         StepResult step = world.Step(part);
         for (int head = 0; head < 2; head++)
             AssertNear(new AttentionReference(world, sequence, head).WindowScores(step, 0, 90, part), world.Scores(sequence, head), 1e-4, 1e-7, $"scores of head {head}");
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Factors_of_rows_count_in_scores_and_nowhere_else(bool largest)
+    [InlineData(false, KvFormat.F16)]
+    [InlineData(true, KvFormat.F16)]
+    [InlineData(false, KvFormat.F32)]
+    public void Factors_of_rows_count_in_scores_and_nowhere_else(bool largest, KvFormat format)
     {
         using IComputeBackend backend = Create();
         using AttentionWorld plain = new(backend, new LayerShape(4, 2, 64) { Sharpness = 3 }), weighed = new(backend, new LayerShape(4, 2, 64) { Sharpness = 3 });
-        StepPart part = new(plain.Add(KvFormat.F16), 90) { Observation = ObservationMode.Window, ObservedRows = 64, Squared = false, Largest = largest };
-        StepPart factors = part with { Sequence = weighed.Add(KvFormat.F16), RowWeights = [.. Enumerable.Range(0, 90).Select(i => 0.1f + (i % 7))] };
-        if (!backend.TakesGroupMaximaAndRowWeights)
-        {
-            AssertRefuses(backend, weighed, factors);
-            return;
-        }
-
+        StepPart part = new(plain.Add(format), 90) { Observation = ObservationMode.Window, ObservedRows = 64, Squared = false, Largest = largest };
+        StepPart factors = part with { Sequence = weighed.Add(format), RowWeights = [.. Enumerable.Range(0, 90).Select(i => 0.1f + (i % 7))] };
         StepResult without = plain.Step(part), with = weighed.Step(factors);
         Assert.Equal(without.Outputs, with.Outputs);
         for (int head = 0; head < 2; head++)
             AssertNear(new AttentionReference(weighed, factors.Sequence, head).WindowScores(with, 0, 90, factors), weighed.Scores(factors.Sequence, head), 1e-4, 1e-7, $"scores of head {head}");
     }
 
-    [Fact]
-    public void Accumulated_scores_add_the_largest_weight_of_the_group()
+    [Theory]
+    [InlineData(KvFormat.F16)]
+    [InlineData(KvFormat.F32)]
+    public void Accumulated_scores_add_the_largest_weight_of_the_group(KvFormat format)
     {
         using IComputeBackend backend = Create();
         using AttentionWorld world = new(backend, new LayerShape(8, 2, 64) { Sharpness = 3 });
-        int sequence = world.Add(KvFormat.F16);
-        if (!backend.TakesGroupMaximaAndRowWeights)
-        {
-            AssertRefuses(backend, world, new StepPart(sequence, 20) { Observation = ObservationMode.Accumulate, ObservedRows = 20, Squared = false, LargestOfGroup = true });
-            return;
-        }
-
+        int sequence = world.Add(format);
         double[][] expected = [[], []];
         foreach (int rows in (int[])[200, 1, 100, 1])
         {

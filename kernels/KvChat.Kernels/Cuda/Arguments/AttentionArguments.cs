@@ -6,7 +6,7 @@ namespace KvChat.Kernels.Cuda;
 [StructLayout(LayoutKind.Sequential)]
 internal struct SequenceArguments
 {
-    public const int Squared = 1, Largest = 2, AveragePool = 4, LongRotary = 8;
+    public const int Squared = 1, Largest = 2, AveragePool = 4, LongRotary = 8, LargestOfGroup = 16;
 
     public int FirstRow;
     public int RowCount;
@@ -37,6 +37,7 @@ internal struct BatchArguments
     public nint Positions;
     public nint RowSequences;
     public nint Pages;
+    public nint RowWeights;
 }
 
 /// <summary><c>AppendArguments</c> of <c>append.h</c>.</summary>
