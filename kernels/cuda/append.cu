@@ -37,7 +37,7 @@ KV_DEVICE void append(const AppendArguments& a) {
     const bool is_query = head < a.query_heads, is_long = (sequence.flags & kLongRotary) && a.long_angles;
     const int kv_head = head - a.query_heads, norm_head = is_query ? head : kv_head;
     float* source = a.rows + (u64)row * a.row_stride + head * head_dim;
-    float* key = (float*)shared + warp * head_dim;
+    float* key = (float*)shared + warp * 2 * head_dim;
 
     const float* norm = is_query ? a.query_norm : a.key_norm;
     float reciprocal = 1.f;
@@ -61,7 +61,14 @@ KV_DEVICE void append(const AppendArguments& a) {
     const int kv = place.length + row - sequence.first_row;
     u8* page = page_at(a.arena, a.batch.pages[place.pages + kv / layout.slots]);
     const int slot = kv % layout.slots;
-    store_numbers(layout, page, slot, key, source + a.kv_heads * head_dim, head_dim, lane);
+    const float* value = source + a.kv_heads * head_dim;
+    if (turns_values(layout)) {
+        for (int i = lane; i < head_dim; i += 32) key[head_dim + i] = value[i];
+        value = key + head_dim;
+        turn(key + head_dim, head_dim, a.arena.signs, lane);
+    }
+    if (turns_keys(layout)) turn(key, head_dim, a.arena.signs, lane);
+    store_numbers(layout, page, slot, key, value, head_dim, lane);
     if (lane == 0) store_metadata(layout, page, slot, position, 0.f, 0.f);
 }
 

@@ -28,6 +28,7 @@ struct AttendArguments {
     Batch batch;
     const AttendItem* items;
     const float* rows;  // [rows, row_stride]: queries first
+    float* turned;      // [rows, query_heads, head_dim]: queries for keys that are turned; or null
     float* output;      // [rows, output_stride]
     float* records;     // [records, record_size]: largest logit, sum, then the weighted sum of values from kRecordHeader on
     float* statistics;  // [rows, query_heads, 2]: largest logit and reciprocal sum; or null
@@ -44,6 +45,12 @@ struct AttendArguments {
 };
 
 constexpr int kRecordHeader = 4;
+
+// The query of a row for keys of a layout: as it is, or turned like them.
+KV_DEVICE const float* query_for(const AttendArguments& a, const PageLayout& layout, int batch_row, int query_head) {
+    return turns_keys(layout) ? a.turned + ((u64)batch_row * a.query_heads + query_head) * a.arena.head_dim
+                              : a.rows + (u64)batch_row * a.row_stride + query_head * a.arena.head_dim;
+}
 
 // A softmax over some KVs. A sum of 0 means that nothing was seen.
 struct Softmax {
@@ -86,6 +93,11 @@ KV_DEVICE Segment segment_at(const Arena& arena, const Batch& batch, const Seque
     segment.end = end_of(arena, batch, sequence, head, index < low);
     segment.start = (index < low ? index : index - low) * kSegment;
     return segment;
+}
+
+// Whether a head's ends hold keys or values in different ways, one turned, the other not: then every segment leaves a record, and items have segments of one end.
+KV_DEVICE bool ends_differ(const Arena& arena, const Sequence& sequence, const Head& head, int flags) {
+    return head.low_length > 0 && ((arena.layouts[sequence.format].turns ^ arena.layouts[sequence.low_format].turns) & flags);
 }
 
 KV_DEVICE u8* locate(const Arena& arena, const End& end, int kv, int& slot) {

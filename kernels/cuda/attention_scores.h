@@ -140,8 +140,7 @@ template <class T, int D> KV_DEVICE void observe_tensor(const ScoreArguments& s)
         for (int i = warp; i < kQueries; i += F::WARPS) {
             int row, member;
             find_query(queries, minimum(first + i, queries.rows * queries.group - 1), row, member);
-            const float* query = a.rows + (u64)(sequence.first_row + row) * a.row_stride + (item.kv_head * a.group + member) * a.arena.head_dim;
-            prepare_query(rows, i, query, a.factor, a.arena.head_dim, lane);
+            prepare_query(rows, i, query_for(a, end.layout, sequence.first_row + row, item.kv_head * a.group + member), a.factor, a.arena.head_dim, lane);
         }
         block_sync();
         const ObservedRows observed = observed_rows(a, sequence, item.kv_head, queries, first, lane);

@@ -50,7 +50,7 @@ template <class T> KV_DEVICE void fill_table(const Arena& arena, const TilePlace
         const u16* scales = scales_of(layout, page, slot);
         const float key = F16::up(scales[0]), value = F16::up(scales[2]);
         table.key_scale[lane] = key * StoredCodes<T>::UNIT;
-        table.key_zero[lane] = F16::up(scales[1]) - key * (float)key_offset(layout.format);
+        table.key_zero[lane] = F16::up(scales[1]) - (turns_keys(layout) ? 0.0f : key * (float)key_offset(layout.format));
         table.value_scale[lane] = value;
         table.value_zero[lane] = F16::up(scales[3]) - value * (float)value_offset(layout.format);
     }
@@ -60,19 +60,25 @@ template <class T> KV_DEVICE void fill_table(const Arena& arena, const TilePlace
 KV_DEVICE u32 stored_pair(F16, u32 codes) { return codes; }
 KV_DEVICE u32 stored_pair(BF16, u32 codes) { return BF16::pack((float)(codes & 0xffffu), (float)(codes >> 16)); }
 
+// Two codes of turned keys as the levels that they name.
+KV_DEVICE u32 level_bits(F16, u32 code) { return level_magnitude(code) | (code < 8u ? 0x8000u : 0u); }
+KV_DEVICE u32 level_bits(BF16, u32 code) { return BF16::pack(normal_level(code), 0.0f) & 0xffffu; }
+template <class T> KV_DEVICE u32 level_pair(u32 codes) { return level_bits(T{}, codes & 0xffffu) | level_bits(T{}, codes >> 16) << 16; }
+
 // 16 numbers from words of codes: BITS / 2 words.
-template <class T, int BITS> KV_DEVICE void store_chunk_of_codes(const u32* words, u16* low, u16* high) {
+template <class T, int BITS, bool LEVELS> KV_DEVICE void store_chunk_of_codes(const u32* words, u16* low, u16* high) {
     constexpr u32 MASK = ((1u << BITS) - 1u) * 0x00010001u;
     u32 pairs[8];
     KV_UNROLL for (int i = 0; i < 8; i++) {
         constexpr int PAIRS_OF_WORD = 16 / BITS;
-        pairs[i] = stored_pair(T{}, (words[i / PAIRS_OF_WORD] >> (i % PAIRS_OF_WORD * BITS)) & MASK);
+        const u32 codes = (words[i / PAIRS_OF_WORD] >> (i % PAIRS_OF_WORD * BITS)) & MASK;
+        pairs[i] = LEVELS ? level_pair<T>(codes) : stored_pair(T{}, codes);
     }
     store16(low, Vector16{pairs[0], pairs[1], pairs[2], pairs[3]});
     store16(high, Vector16{pairs[4], pairs[5], pairs[6], pairs[7]});
 }
 
-template <class T, int D, int BITS>
+template <class T, int D, int BITS, bool LEVELS = false>
 KV_DEVICE void load_codes(const u64* rows, int count, int head_dim, u16* target, int thread, int threads) {
     for (int chunk = thread; chunk < kTile * (D / 16); chunk += threads) {
         const int row = chunk / (D / 16), inside = chunk % (D / 16);
@@ -93,19 +99,20 @@ KV_DEVICE void load_codes(const u64* rows, int count, int head_dim, u16* target,
                 words[0] = *(const u32*)source;
             }
         }
-        store_chunk_of_codes<T, BITS>(words, target + TileRows<D>::at(row, 2 * inside), target + TileRows<D>::at(row, 2 * inside + 1));
+        store_chunk_of_codes<T, BITS, LEVELS>(words, target + TileRows<D>::at(row, 2 * inside), target + TileRows<D>::at(row, 2 * inside + 1));
     }
 }
 
 // Number by number, for heads whose rows cannot be loaded in wide pieces.
 template <class T, int D>
-KV_DEVICE void load_slowly(const u64* rows, int bits, int count, int head_dim, u16* target, int thread, int threads) {
+KV_DEVICE void load_slowly(const u64* rows, int bits, bool levels, int count, int head_dim, u16* target, int thread, int threads) {
     for (int i = thread; i < kTile * D; i += threads) {
         const int row = i / D, dim = i % D;
         u16 number = 0;
         if (row < count && dim < head_dim) {
             const u8* source = (const u8*)rows[row];
-            number = bits == 16 ? ((const u16*)source)[dim] : (u16)stored_pair(T{}, (u32)code_at(source, dim, bits, head_dim));
+            const u32 code = bits == 16 ? ((const u16*)source)[dim] : (u32)code_at(source, dim, bits, head_dim);
+            number = (u16)(bits == 16 ? code : levels ? level_bits(T{}, code) : stored_pair(T{}, code));
         }
         target[TileRows<D>::at(row, dim >> 3) + (dim & 7)] = number;
     }
@@ -115,7 +122,7 @@ KV_DEVICE void load_slowly(const u64* rows, int bits, int count, int head_dim, u
 // there after a commit and a wait. `bits` is 16, 8, 4 or 2.
 template <class T, int D> KV_DEVICE void load_tile(const u64* rows, int bits, int count, int head_dim, u16* target, int thread, int threads) {
     if ((head_dim & (bits == 16 ? 7 : 15)) != 0) {
-        load_slowly<T, D>(rows, bits, count, head_dim, target, thread, threads);
+        load_slowly<T, D>(rows, bits, false, count, head_dim, target, thread, threads);
     } else if (bits == 16) {
         for (int chunk = thread; chunk < kTile * (D / 8); chunk += threads) {
             const int row = chunk / (D / 8), inside = chunk % (D / 8);
@@ -137,6 +144,14 @@ template <class T, int D> KV_DEVICE void load_tile(const u64* rows, int bits, in
 
 template <class T, int D> KV_DEVICE void load_keys(const Arena& arena, const TilePlace& place, const TileTable& table, u16* target, int thread, int threads) {
     const int format = place.end.layout.format;
+    if (turns_keys(place.end.layout)) {
+        if ((arena.head_dim & 15) != 0) {
+            load_slowly<T, D>(table.keys, 4, true, place.count, arena.head_dim, target, thread, threads);
+        } else {
+            load_codes<T, D, 4, true>(table.keys, place.count, arena.head_dim, target, thread, threads);
+        }
+        return;
+    }
     load_tile<T, D>(table.keys, is_quantized(format) ? key_bits(format) : 16, place.count, arena.head_dim, target, thread, threads);
 }
 

@@ -33,6 +33,7 @@ struct AttendWork {
     Head head;
     int last_row;  // of the item
     int oldest;    // hidden from all of its rows by the sliding window, up to this position
+    bool is_low;   // whether the first segment is of the right end; where that makes a difference for queries, all of the item's are
 };
 
 KV_DEVICE AttendWork work_of(const AttendArguments& a) {
@@ -42,12 +43,13 @@ KV_DEVICE AttendWork work_of(const AttendArguments& a) {
     w.head = a.batch.heads[w.item.sequence * a.kv_heads + w.item.kv_head];
     w.last_row = (w.item.end_query - 1) / a.group;
     w.oldest = a.sliding_window > 0 ? a.batch.positions[w.sequence.first_row + w.item.first_query / a.group] - a.sliding_window : -1;
+    w.is_low = w.item.first_segment < segments_of(w.head.low_length);
     return w;
 }
 
 KV_DEVICE const float* query_at(const AttendArguments& a, const AttendWork& w, int index) {
     const int row = index / a.group;
-    return a.rows + (u64)(w.sequence.first_row + row) * a.row_stride + (w.item.kv_head * a.group + index - row * a.group) * a.arena.head_dim;
+    return query_for(a, a.arena.layouts[w.is_low ? w.sequence.low_format : w.sequence.format], w.sequence.first_row + row, w.item.kv_head * a.group + index - row * a.group);
 }
 
 // The rows of a lane, given the first of its warp's 16 queries; those beyond the item's see what its last one sees, and are not written.

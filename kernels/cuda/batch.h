@@ -57,18 +57,4 @@ KV_DEVICE End end_of(const Arena& arena, const Batch& batch, const Sequence& seq
 // KVs of an end that a row of the step may see; a sliding window hides more.
 KV_DEVICE int visible_kvs(const End& end, int row) { return end.is_low ? end.length : end.length + row + 1; }
 
-KV_DEVICE float warp_sum(float x) {
-    KV_UNROLL for (int mask = 16; mask; mask >>= 1) {
-        x += shuffle_xor(x, mask);
-    }
-    return x;
-}
-
-KV_DEVICE float warp_maximum(float x) {
-    KV_UNROLL for (int mask = 16; mask; mask >>= 1) {
-        x = maximum(shuffle_xor(x, mask), x);
-    }
-    return x;
-}
-
 }  // namespace kv

@@ -75,6 +75,8 @@ KV_DEVICE void stage_kv(const KvListArguments& a) {
         record[4 + i] = key_number(layout, page, slot, i, head_dim);
         record[4 + head_dim + i] = value_number(layout, page, slot, i, head_dim);
     }
+    if (turns_keys(layout)) turn_back(record + 4, head_dim, a.arena.signs, lane);
+    if (turns_values(layout)) turn_back(record + 4 + head_dim, head_dim, a.arena.signs, lane);
 }
 
 KV_DEVICE void unstage_kv(const KvListArguments& a) {
@@ -83,7 +85,9 @@ KV_DEVICE void unstage_kv(const KvListArguments& a) {
     const PageLayout& layout = a.arena.layouts[a.format];
     u8* page = page_at(a.arena, a.slots[index * a.stride]);
     const int slot = a.slots[index * a.stride + 1];
-    const float* record = (const float*)(a.records + (u64)index * a.record_bytes);
+    float* record = (float*)(a.records + (u64)index * a.record_bytes);
+    if (turns_keys(layout)) turn(record + 4, head_dim, a.arena.signs, lane);
+    if (turns_values(layout)) turn(record + 4 + head_dim, head_dim, a.arena.signs, lane);
     store_numbers(layout, page, slot, record + 4, record + 4 + head_dim, head_dim, lane);
     if (lane == 0) store_metadata(layout, page, slot, *(const int*)record, record[1], record[2]);
 }
@@ -113,6 +117,7 @@ KV_DEVICE void read_numbers(const NumberArguments& a) {
     for (int i = lane; i < head_dim; i += 32) {
         numbers[i] = a.is_value ? value_number(layout, page, slot, i, head_dim) : key_number(layout, page, slot, i, head_dim);
     }
+    if (a.is_value ? turns_values(layout) : turns_keys(layout)) turn_back(numbers, head_dim, a.arena.signs, lane);
 }
 
 }  // namespace kv

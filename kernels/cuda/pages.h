@@ -5,9 +5,10 @@
 //
 // Codes are stored unsigned: a number is scale * (code - offset) + zero. Codes of b bits stand in words of 32 / b, numbers 2i and 2i + 1 at the bits b * i and
 // b * i + 16: one shift and one mask give a pair of neighbours in the two halves of a register, where a code is read as a half of code * 2^-24. Where a head
-// does not fill such words, codes follow each other from the lowest bit on.
+// does not fill such words, codes follow each other from the lowest bit on. Where keys or values are turned (turning.h), pages hold the turned numbers, and
+// codes of turned keys name the levels of a normal distribution.
 #pragma once
-#include "primitives.h"
+#include "turning.h"
 
 namespace kv {
 
@@ -24,7 +25,10 @@ struct PageLayout {
     int positions;
     int scores;
     int log_weights;  // -1 in an arena without
+    int turns;        // TurnFlags
 };
+
+enum TurnFlags { kTurnsKeys = 1, kTurnsValues = 2 };
 
 // All pages of an arena. Twin: ArenaArguments.
 struct Arena {
@@ -33,6 +37,7 @@ struct Arena {
     int head_dim;
     int padding;
     PageLayout layouts[kFormatCount];
+    TurningSigns signs;
 };
 
 KV_DEVICE u8* page_at(const Arena& arena, int page) { return arena.pages + (u64)page * arena.stride; }
@@ -67,7 +72,10 @@ KV_DEVICE int code_at(const u8* row, int index, int bits, int head_dim) {
     return (row[bit >> 3] >> (bit & 7)) & ((1 << bits) - 1);
 }
 
-// A number of a key or value, in any format; slow, for kernels that are not in a hurry.
+KV_DEVICE bool turns_keys(const PageLayout& layout) { return layout.turns & kTurnsKeys; }
+KV_DEVICE bool turns_values(const PageLayout& layout) { return layout.turns & kTurnsValues; }
+
+// A number of a key or value as it is stored, turned or not, in any format; slow, for kernels that are not in a hurry.
 KV_DEVICE float number_at(int format, const u8* row, int index, int bits, int offset, int head_dim, float scale, float zero) {
     if (format == kF16) return F16::up(((const u16*)row)[index]);
     if (format == kBF16) return BF16::up(((const u16*)row)[index]);
@@ -79,6 +87,7 @@ KV_DEVICE float key_number(const PageLayout& layout, u8* page, int slot, int ind
     bool codes = is_quantized(layout.format);
     const u16* scales = scales_of(layout, page, slot);
     float scale = codes ? F16::up(scales[0]) : 0.f, zero = codes ? F16::up(scales[1]) : 0.f;
+    if (turns_keys(layout)) return normal_level((u32)code_at(key_row(layout, page, slot), index, key_bits(layout.format), head_dim)) * scale + zero;
     return number_at(layout.format, key_row(layout, page, slot), index, key_bits(layout.format), key_offset(layout.format), head_dim, scale, zero);
 }
 
@@ -135,13 +144,41 @@ KV_DEVICE void store_codes(u8* row, u16* scale_and_zero, const float* numbers, i
     }
 }
 
-// One warp writes a key and a value of head_dim numbers into a slot, in the slot's format.
+// One warp makes codes of 4 bits of a turned key: the nearest levels of a normal distribution of the key's own size, then the scale that fits them best.
+KV_DEVICE void store_levels(u8* row, u16* scale_and_zero, const float* numbers, int head_dim, int lane) {
+    float squares = 0.f;
+    for (int i = lane; i < head_dim; i += 32) squares = fma(numbers[i], numbers[i], squares);
+    squares = warp_sum(squares);
+    const float factor = squares > 0.f ? kLevelsPerDeviation / sqrt(squares / (float)head_dim) : 0.f;
+    float product = 0.f, norm = 0.f;
+    for (int i = lane; i < head_dim; i += 32) {
+        const float level = normal_level(normal_code(numbers[i] * factor));
+        product = fma(numbers[i], level, product);
+        norm = fma(level, level, norm);
+    }
+    product = warp_sum(product);
+    norm = warp_sum(norm);
+    if (lane == 0) {
+        scale_and_zero[0] = F16::down(clamp_to_half(product / norm));
+        scale_and_zero[1] = 0;
+    }
+    for (int byte = lane; byte < head_dim / 2; byte += 32) {
+        const u32 low = normal_code(numbers[code_index(byte * 8, 4, head_dim)] * factor), high = normal_code(numbers[code_index(byte * 8 + 4, 4, head_dim)] * factor);
+        row[byte] = (u8)(low | high << 4);
+    }
+}
+
+// One warp writes a key and a value of head_dim numbers, turned where the format turns them, into a slot.
 KV_DEVICE void store_numbers(const PageLayout& layout, u8* page, int slot, const float* key, const float* value, int head_dim, int lane) {
     u8 *keys = key_row(layout, page, slot), *values = value_row(layout, page, slot);
     int format = layout.format;
     if (is_quantized(format)) {
         u16* scales = scales_of(layout, page, slot);
-        store_codes(keys, scales, key, key_bits(format), key_offset(format), head_dim, lane);
+        if (turns_keys(layout)) {
+            store_levels(keys, scales, key, head_dim, lane);
+        } else {
+            store_codes(keys, scales, key, key_bits(format), key_offset(format), head_dim, lane);
+        }
         store_codes(values, scales + 2, value, value_bits(format), value_offset(format), head_dim, lane);
         return;
     }

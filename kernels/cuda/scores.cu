@@ -19,7 +19,7 @@ struct Observed {
 // What one query gives to the lane's KV: 0 where it does not see it.
 KV_DEVICE float attention_of(const AttendArguments& a, const Observed& o, int kv_head, int row, int member) {
     const int batch_row = o.sequence.first_row + row, query_head = kv_head * a.group + member;
-    const float* query = a.rows + (u64)batch_row * a.row_stride + query_head * a.arena.head_dim;
+    const float* query = query_for(a, o.end.layout, batch_row, query_head);
     const float* statistics = a.statistics + 2 * ((u64)batch_row * a.query_heads + query_head);
     float product = 0.0f;
     for (int i = 0; i < a.arena.head_dim; i++) {

@@ -49,6 +49,41 @@ public sealed class CudaAttentionBitsTests
         AssertBits(expectedScores, actualScores, "scores");
     }
 
+    [EmulatorTheory]
+    [InlineData(KvFormat.K8V4, KvFormat.K4V2, 64)]
+    [InlineData(KvFormat.F16, KvFormat.K4V4, 80)]
+    [InlineData(KvFormat.K4V2, KvFormat.K8V8, 24)]
+    [InlineData(KvFormat.F32, KvFormat.K4V4, 64)]
+    public void Ends_that_are_turned_in_different_ways_give_the_same_bits_everywhere(KvFormat high, KvFormat low, int headDim)
+    {
+        (float[][] expected, float[] scores) = Run(1, 40);
+        foreach ((int multiprocessors, int chunk) in ((int, int)[])[(1, 1), (200, 7), (200, 40)])
+        {
+            (float[][] actual, float[] actualScores) = Run(multiprocessors, chunk);
+            for (int row = 0; row < 40; row++)
+                AssertBits(expected[row], actual[row], $"{multiprocessors} multiprocessors, chunks of {chunk}, row {row}");
+            AssertBits(scores, actualScores, $"{multiprocessors} multiprocessors, chunks of {chunk}, scores");
+        }
+
+        (float[][] Outputs, float[] Scores) Run(int multiprocessors, int chunk)
+        {
+            using IComputeBackend backend = FakeDriver.Open(("MULTIPROCESSORS", multiprocessors));
+            using AttentionWorld world = new(backend, new LayerShape(6, 2, headDim) { Sharpness = 2, Rotate = true, SlidingWindow = 450 });
+            int sequence = world.Add(high, low);
+            world.Step(new StepPart(sequence, 500));
+            world.Demote(sequence, 0, 2, 1);
+            world.Demote(sequence, 1, 7, 3);
+            List<float[]> outputs = [];
+            for (int done = 0; done < 40; done += chunk)
+            {
+                int rows = Math.Min(chunk, 40 - done);
+                outputs.AddRange(world.Step(new StepPart(sequence, rows) { Observation = ObservationMode.Accumulate, ObservedRows = rows }).Outputs);
+            }
+
+            return ([.. outputs], world.Scores(sequence, 0));
+        }
+    }
+
     [EmulatorFact]
     public void Decoding_and_prompts_run_on_tensor_cores_and_singles_do_not()
     {

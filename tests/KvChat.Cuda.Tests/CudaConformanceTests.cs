@@ -21,11 +21,8 @@ public sealed class CudaAttentionTests : AttentionConformance
     protected override IComputeBackend Create() => FakeDriver.Open();
 }
 
-/// <summary>Codes are never turned on the device.</summary>
 public sealed class CudaFormatTests : FormatConformance
 {
-    protected override bool HasRotation => false;
-
     protected override IComputeBackend Create() => FakeDriver.Open();
 }
 

@@ -82,7 +82,7 @@ internal sealed class AttendItems
         bool cuts = _blocks.Count < wantedItems && records * attend.RecordSize * sizeof(float) <= LargestRecords;
         int length = cuts ? (int)Math.Max(1, segments / wantedItems) : int.MaxValue;
         for (int i = 0; i < _blocks.Count; i++)
-            CutBlock(_blocks[i], length, AttendKernels.NeedsRecords(kind), kernels.HeadDim);
+            CutBlock(_blocks[i], length, AttendKernels.NeedsRecords(kind), BoundaryOf(batch, attend, _blocks[i]), kernels.HeadDim);
     }
 
     private static long CostOf(in AttendItem item, int headDim) =>
@@ -106,9 +106,18 @@ internal sealed class AttendItems
         }
     }
 
-    private void CutBlock(AttendItem block, int length, bool needsRecords, int headDim)
+    // First segment of the left end where one end is turned in another way than the other: no item has segments of both. Else 0.
+    private static int BoundaryOf(KvBatch batch, in AttendArguments attend, in AttendItem block)
     {
-        if (block.EndSegment <= (needsRecords ? 1 : length))
+        ref readonly SequenceSlice slice = ref batch.Sequences[block.Sequence];
+        int lowLength = batch.Heads[(block.Sequence * attend.KvHeads) + block.KvHead].LowLength;
+        bool differ = lowLength > 0 && attend.Arena.Layouts[(int)slice.Format].Turns != attend.Arena.Layouts[(int)slice.LowFormat].Turns;
+        return differ ? Segments(lowLength) : 0;
+    }
+
+    private void CutBlock(AttendItem block, int length, bool needsRecords, int boundary, int headDim)
+    {
+        if (boundary == 0 && block.EndSegment <= (needsRecords ? 1 : length))
         {
             Items.Add(block, CostOf(block, headDim));
             return;
@@ -118,11 +127,12 @@ internal sealed class AttendItems
         block.RecordSegments = block.EndSegment;
         Records = checked(Records + (block.EndSegment * (block.EndQuery - block.FirstQuery)));
         Merges.Add(block, CostOf(block, headDim) / AttendArguments.Segment);
-        for (int first = 0; first < block.RecordSegments; first += length)
+        for (int first = 0; first < block.RecordSegments;)
         {
             AttendItem piece = block;
+            int limit = first < boundary ? boundary : block.RecordSegments;
             piece.FirstSegment = first;
-            piece.EndSegment = block.RecordSegments - first <= length ? block.RecordSegments : first + length;
+            piece.EndSegment = first = limit - first <= length ? limit : first + length;
             Items.Add(piece, CostOf(piece, headDim));
         }
     }

@@ -158,8 +158,6 @@ internal sealed partial class CudaArena : KvArena
             throw new ArgumentException($"{nameof(KvArenaShape.PageTokens)} is {shape.PageTokens}; it must be 16 or 32.", nameof(shape));
         if (shape.PageCount <= 0)
             throw new ArgumentException($"{nameof(KvArenaShape.PageCount)} is {shape.PageCount}; it must be positive.", nameof(shape));
-        if (shape.Rotate == true)
-            throw new ArgumentException($"{nameof(KvArenaShape.Rotate)} is true; the CUDA back end has no rotated codes, so it must be false or null.", nameof(shape));
         return shape;
     }
 

@@ -12,10 +12,10 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
     public const int LargestHeadDim = 256;
 
     private const float Log2OfE = 1.44269504088896341f;
-    private const int AppendWarps = 4, ItemsOfMultiprocessor = 4;
+    private const int AppendWarps = 4, HeadWarps = 4, ItemsOfMultiprocessor = 4;
 
     private readonly CudaBatch _batch = new(queue);
-    private readonly CudaScratch _reciprocals = new(queue), _items = new(queue), _records = new(queue), _statistics = new(queue);
+    private readonly CudaScratch _reciprocals = new(queue), _items = new(queue), _turned = new(queue), _records = new(queue), _statistics = new(queue);
     private readonly AttendItems _cut = new();
     private readonly CudaScores _scores = new(queue);
     private AttendKernels? _kernels;
@@ -65,7 +65,7 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         }
 
         int heads = operation.QueryHeads + operation.KvHeads;
-        queue.Launch("kv_append", batch.RowCount, (heads + AppendWarps - 1) / AppendWarps, AppendWarps * 32, AppendWarps * shape.HeadDim * sizeof(float), BytesOf(arguments));
+        queue.Launch("kv_append", batch.RowCount, (heads + AppendWarps - 1) / AppendWarps, AppendWarps * 32, AppendWarps * 2 * shape.HeadDim * sizeof(float), BytesOf(arguments));
     }
 
     /// <summary>Attention of the rows of a batch, and what it records about KVs.</summary>
@@ -99,8 +99,17 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         };
         if (_kernels?.HeadDim != shape.HeadDim)
             _kernels = new AttendKernels(shape.HeadDim, queue.LargestSharedBytes);
+        int turns = TurnsOf(batch, arguments.Arena, operation.KvHeads, out bool resultsTurn);
+        if ((turns & PageLayoutArguments.TurnsKeys) != 0)
+        {
+            arguments.Turned = _turned.Ensure((long)batch.RowCount * operation.QueryHeads * shape.HeadDim * sizeof(float));
+            LaunchHeads("kv_turn_queries", batch, arguments);
+        }
+
         foreach (AttendKind kind in AttendKernels.Kinds)
             Attend(batch, _kernels, kind, arguments);
+        if (resultsTurn)
+            LaunchHeads("kv_turn_results_back", batch, arguments);
         if (observes)
             _scores.Observe(batch, _kernels, arguments, LargestLaunch);
     }
@@ -111,6 +120,7 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         _batch.Dispose();
         _reciprocals.Dispose();
         _items.Dispose();
+        _turned.Dispose();
         _records.Dispose();
         _statistics.Dispose();
         _scores.Dispose();
@@ -133,8 +143,6 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
     private static KvArenaShape Check(KvArena arena)
     {
         KvArenaShape shape = arena.Shape;
-        if (shape.Rotate == true)
-            throw new ArgumentException($"{nameof(KvArenaShape.Rotate)} is true; the CUDA back end has no rotated codes, so it must be false or null.", nameof(arena));
         return shape.HeadDim is > 0 and <= LargestHeadDim ? shape
             : throw new ArgumentException($"{nameof(KvArenaShape.HeadDim)} is {shape.HeadDim}; the CUDA back end has kernels for 1 to {LargestHeadDim}.", nameof(arena));
     }
@@ -146,6 +154,26 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         return norm.Length == headDim || norm.Length == headDim * heads ? queue.AddressOf(norm)
             : throw new ArgumentException($"{name} has {norm.Length} numbers, not {headDim} or {headDim * heads}.", name);
     }
+
+    // What the formats of a batch turn, in either end, and whether results come out turned: they are as the left end has its values.
+    private static int TurnsOf(KvBatch batch, in ArenaArguments arena, int kvHeads, out bool resultsTurn)
+    {
+        int turns = 0;
+        resultsTurn = false;
+        for (int i = 0; i < batch.SequenceCount; i++)
+        {
+            ref readonly SequenceSlice slice = ref batch.Sequences[i];
+            turns |= arena.Layouts[(int)slice.Format].Turns;
+            resultsTurn |= (arena.Layouts[(int)slice.Format].Turns & PageLayoutArguments.TurnsValues) != 0;
+            for (int head = i * kvHeads; head < (i + 1) * kvHeads; head++)
+                turns |= batch.Heads[head].LowLength > 0 ? arena.Layouts[(int)slice.LowFormat].Turns : 0;
+        }
+
+        return turns;
+    }
+
+    private void LaunchHeads(string kernel, KvBatch batch, in AttendArguments arguments) =>
+        queue.Launch(kernel, batch.RowCount, (arguments.QueryHeads + HeadWarps - 1) / HeadWarps, HeadWarps * 32, 0, BytesOf(arguments));
 
     private void Attend(KvBatch batch, AttendKernels kernels, AttendKind kind, AttendArguments arguments)
     {
@@ -172,6 +200,6 @@ internal sealed class CudaAttention(ICudaQueue queue) : IDisposable
         arguments.Items += items.Length;
         arguments.FirstItem = 0;
         if (_cut.Merges.Count > 0)
-            queue.Launch("kv_merge_records", _cut.Merges.Count, _cut.QueriesOfItem, 128, 0, BytesOf(arguments));
+            queue.Launch("kv_merge_records", _cut.Merges.Count, _cut.QueriesOfItem, 128, arguments.Arena.HeadDim * sizeof(float), BytesOf(arguments));
     }
 }

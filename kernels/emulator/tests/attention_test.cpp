@@ -42,7 +42,7 @@ void append(World& world) {
     for (size_t i = 0; i < angles.size(); i++) angles[i] = std::sin((float)i);
     a.angles = angles.data();
     a.pairs = world.shape.head_dim / 2 - 1;
-    world.launch("kv_append", a, (int)world.positions.size(), (a.query_heads + a.kv_heads + 3) / 4, 128, 4 * world.shape.head_dim * sizeof(float));
+    world.launch("kv_append", a, (int)world.positions.size(), (a.query_heads + a.kv_heads + 3) / 4, 128, 8 * world.shape.head_dim * sizeof(float));
 }
 
 AttendArguments arguments_of(World& world, float* records) {
@@ -54,6 +54,7 @@ AttendArguments arguments_of(World& world, float* records) {
     a.output = world.output.data();
     a.records = records;
     a.statistics = world.statistics.data();
+    a.turned = world.turned.data();
     a.row_stride = world.row_width();
     a.output_stride = shape.query_heads * shape.head_dim;
     a.query_heads = shape.query_heads;
@@ -77,11 +78,15 @@ void attend(World& world, AttentionForm form, int queries, int split) {
             for (int first = 0; first < world.parts[s].rows * group; first += queries) {
                 const int end = std::min(first + queries, world.parts[s].rows * group);
                 const int segments = segments_of(head.low_length) + segments_of(head.length + (end - 1) / group + 1);
-                if (segments <= (form == kNarrow ? 1 : split)) {
+                const int boundary = ends_differ(world.arena, world.sequences[s], head, kTurnsKeys | kTurnsValues) ? segments_of(head.low_length) : 0;
+                if (!boundary && segments <= (form == kNarrow ? 1 : split)) {
                     items.push_back({s, h, first, end, 0, segments, -1, 0});
                     continue;
                 }
-                for (int i = 0; i < segments; i += split) items.push_back({s, h, first, end, i, std::min(segments, i + split), records, segments});
+                for (int i = 0, next; i < segments; i = next) {
+                    next = std::min(i < boundary ? boundary : segments, i + split);
+                    items.push_back({s, h, first, end, i, next, records, segments});
+                }
                 merges.push_back({s, h, first, end, 0, segments, records, segments});
                 records += (end - first) * segments;
             }
@@ -92,9 +97,15 @@ void attend(World& world, AttentionForm form, int queries, int split) {
     AttendArguments a = arguments_of(world, memory.data());
     a.items = items.data();
     const std::string name = form == kPlain ? "kv_attend_plain" : name_of(world, form == kNarrow ? "kv_attend_narrow" : "kv_attend_wide");
+    if (world.shape.turns) {
+        world.turned.assign(world.positions.size() * a.query_heads * a.arena.head_dim, NAN);
+        a.turned = world.turned.data();
+        world.launch("kv_turn_queries", a, (int)world.positions.size(), (a.query_heads + 3) / 4, 128, 0);
+    }
     world.launch(name, a, (int)items.size(), 1, form == kPlain ? 128 : 32 * sizes.warps, form == kPlain ? 0 : form == kNarrow ? sizes.narrow : sizes.wide);
     a.items = merges.data();
-    if (!merges.empty()) world.launch("kv_merge_records", a, (int)merges.size(), queries, 128, 0);
+    if (!merges.empty()) world.launch("kv_merge_records", a, (int)merges.size(), queries, 128, world.shape.head_dim * sizeof(float));
+    if (world.shape.turns) world.launch("kv_turn_results_back", a, (int)world.positions.size(), (a.query_heads + 3) / 4, 128, 0);
 }
 
 void score(World& world, bool tensor) {
@@ -230,6 +241,10 @@ const std::vector<Case> kCases = {
     {"halves, 64, rows weighed, largest of groups", {64, 6, 2, 16, false, 0, 0, 2, true}, {{kF16, kK4V2, {120, 255}, {}, 30, kObserveAccumulate, 20, 1, kLargestOfGroup}}},
     {"halves, 80, rows weighed, window", {80, 6, 2, 16, false, 0, 0, 2, true}, {{kF16, kK8V4, {100, 40}, {30, 0}, 9, kObserveWindow, 8, 5, kSquared | kLargestOfGroup}}},
     {"singles, 64, rows weighed", {64, 6, 2, 16, false, 0, 0, 2, true}, {{kF32, kK4V2, {60, 130}, {}, 9, kObserveAccumulate, 8, 1, kLargestOfGroup}}},
+    {"K4V4 and K8V4, 80, turned", {80, 4, 2, 16, false, 0, 0, 2, false, true}, {{kK4V4, kK8V4, {120, 255}, {30, 0}, 7, kObserveAccumulate, 5}}},
+    {"halves and K4V2, 24, turned", {24, 6, 2, 16, true, 0, 60, 2, false, true}, {{kF16, kK4V2, {300, 4}, {150, 290}, 5, kObserveWindow, 4, 3}}},
+    {"K8V4 and K4V2, 256, turned", {256, 2, 1, 16, false, 0, 0, 2, false, true}, {{kK8V4, kK4V2, {70}, {300}, 2}}},
+    {"singles and K4V4, 64, turned", {64, 2, 1, 16, false, 0, 0, 2, false, true}, {{kF32, kK4V4, {70}, {270}, 3, kObserveAccumulate, 3}}},
     {"halves, 64, sharp", {64, 1, 1, 16, false, 0, 0, 100}, {{kF16, kK8V4, {1}, {}, 130}}},
 };
 
@@ -248,6 +263,7 @@ Case random_case(unsigned seed) {
     shape.window = random() % 4 == 0 ? any(random, {1, 20, 100, 300}) : 0;
     shape.sharpness = (float)any(random, {1, 2, 4});
     shape.weighs_rows = random() % 4 == 0;
+    shape.turns = random() % 4 == 0;
     const int format = any(random, {kF16, kF16, kBF16, kK8V8, kK8V4, kK4V4, kK4V2, kF32});
     for (int s = 0; s < 1 + (int)(random() % 2); s++) {
         // Sequences of halves and of codes share kernels; those of brains and of singles do not.

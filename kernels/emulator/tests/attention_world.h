@@ -19,6 +19,7 @@ struct Shape {
     int window = 0;
     float sharpness = 1;
     bool weighs_rows = false;
+    bool turns = false;  // keys and values of at most 4 bits
     int group() const { return query_heads / kv_heads; }
     float scale() const { return 1 / std::sqrt((float)head_dim); }
 };
@@ -42,7 +43,7 @@ struct World {
     std::vector<Sequence> sequences;
     std::vector<Head> heads;
     std::vector<int> positions, row_sequences, pages;
-    std::vector<float> rows, output, statistics, row_weights;
+    std::vector<float> rows, output, statistics, row_weights, turned;
     std::mt19937 random{7};
     std::normal_distribution<float> normal;
     int options_order = 0;
@@ -96,6 +97,7 @@ private:
         arena.stride = (image + 15) / 16 * 16;
         arena.head_dim = shape.head_dim;
         arena.padding = 0;
+        for (u32& word : arena.signs.words) word = random();
         memory.assign(arena.stride * page_count + 16, 0xff);
         arena.pages = memory.data() + (16 - (u64)memory.data() % 16) % 16;
         for (int f = 0; f < kFormatCount; f++) {
@@ -109,6 +111,7 @@ private:
             layout.positions = image - layout.slots * metadata;
             layout.scales = layout.positions - layout.slots * scales;
             layout.scores = layout.positions + 4 * layout.slots;
+            layout.turns = !shape.turns || f < kK8V4 ? 0 : f == kK8V4 ? kTurnsValues : kTurnsKeys | kTurnsValues;
             layout.log_weights = shape.log_weights ? layout.scores + 4 * layout.slots : -1;
         }
     }
@@ -143,7 +146,8 @@ private:
             for (int i = 0; i < shape.head_dim; i++) store_number(layout.format, row, i, bits);
             if (is_quantized(layout.format)) {
                 u16* scales = scales_of(layout, page, slot) + 2 * value;
-                scales[0] = F16::down(6.0f / (1 << bits) * (0.5f + (random() % 100) / 100.0f));
+                const float levels = !value && turns_keys(layout) ? 254.0f : (float)(1 << bits);
+                scales[0] = F16::down(6.0f / levels * (0.5f + (random() % 100) / 100.0f));
                 scales[1] = F16::down(normal(random) * 0.1f - (value && bits < 8 ? 3 : 0));
             }
         }
@@ -159,6 +163,21 @@ private:
         else row[bit >> 3] |= (random() % (1 << bits)) << (bit & 7);
     }
 };
+
+// Blocks of powers of two are multiplied with their Hadamard matrix, then signs change.
+inline void turn_back_plainly(const World& world, float* numbers) {
+    int block = 0;
+    for (int start = 0; start < world.shape.head_dim; start += block) {
+        for (block = 8; start + 2 * block <= world.shape.head_dim; block *= 2) {}
+        std::vector<double> turned(numbers + start, numbers + start + block);
+        for (int i = 0; i < block; i++) {
+            double sum = 0;
+            for (int j = 0; j < block; j++) sum += (__builtin_popcount(i & j) & 1 ? -1 : 1) * turned[j];
+            const bool negative = world.arena.signs.words[(start + i) / 32] >> (start + i) % 32 & 1;
+            numbers[start + i] = (float)((negative ? -1 : 1) * sum / std::sqrt((double)block));
+        }
+    }
+}
 
 // A head as numbers, its right end first.
 struct PlainHead {
@@ -180,6 +199,8 @@ struct PlainHead {
                 keys.push_back(key_number(layout, page, slot, d, world.shape.head_dim));
                 values.push_back(value_number(layout, page, slot, d, world.shape.head_dim));
             }
+            if (turns_keys(layout)) turn_back_plainly(world, &keys[(size_t)i * world.shape.head_dim]);
+            if (turns_values(layout)) turn_back_plainly(world, &values[(size_t)i * world.shape.head_dim]);
             log_weights.push_back(world.shape.log_weights ? *log_weight_of(layout, page, slot) : 0);
             scores.push_back(*score_of(layout, page, slot));
             positions.push_back(*position_of(layout, page, slot));

@@ -18,9 +18,6 @@ public abstract unsafe class FormatConformance
         }
     }
 
-    /// <summary>Whether the back end turns keys and values before they become codes; one that does not must refuse by name.</summary>
-    protected virtual bool HasRotation => true;
-
     protected abstract IComputeBackend Create();
 
     [Theory]
@@ -28,7 +25,7 @@ public abstract unsafe class FormatConformance
     public void Attention_reads_codes_as_the_numbers_that_they_stand_for(KvFormat format, int headDim, int group, bool rotate)
     {
         using IComputeBackend backend = Create();
-        using AttentionWorld world = new(backend, new LayerShape(group * 2, 2, headDim) { Rotate = rotate && HasRotation, LogWeights = headDim == 80, SoftCap = headDim == 96 ? 15 : 0, Sharpness = 2 });
+        using AttentionWorld world = new(backend, new LayerShape(group * 2, 2, headDim) { Rotate = rotate, LogWeights = headDim == 80, SoftCap = headDim == 96 ? 15 : 0, Sharpness = 2 });
         int sequence = world.Add(format);
         foreach (int rows in (int[])[37, 1, 290, 1, 3])
             AttentionConformance.CheckOutputs(world, world.Step(new StepPart(sequence, rows)), 0, sequence, rows);
@@ -44,7 +41,7 @@ public abstract unsafe class FormatConformance
     public void Both_ends_of_a_table_are_read_in_one_pass(KvFormat high, KvFormat low, int headDim, int window, bool rotate)
     {
         using IComputeBackend backend = Create();
-        using AttentionWorld world = new(backend, new LayerShape(6, 2, headDim) { Rotate = rotate && HasRotation, SlidingWindow = window, Sharpness = 2 });
+        using AttentionWorld world = new(backend, new LayerShape(6, 2, headDim) { Rotate = rotate, SlidingWindow = window, Sharpness = 2 });
         int sequence = world.Add(high, low), other = world.Add(low, KvFormat.K8V8);
         world.Step(new StepPart(sequence, 400), new StepPart(other, 30));
         world.Demote(sequence, 0, 3, 1);
@@ -65,7 +62,7 @@ public abstract unsafe class FormatConformance
     public void Window_scores_over_codes_follow_their_formula(KvFormat format, int pool)
     {
         using IComputeBackend backend = Create();
-        using AttentionWorld world = new(backend, new LayerShape(6, 2, 64) { Sharpness = 3, Rotate = pool == 9 && HasRotation });
+        using AttentionWorld world = new(backend, new LayerShape(6, 2, 64) { Sharpness = 3, Rotate = pool == 9 });
         int sequence = world.Add(format);
         world.Step(new StepPart(sequence, 500));
         StepPart part = new(sequence, 40) { Observation = ObservationMode.Window, ObservedRows = 32, PoolWidth = pool };
@@ -145,13 +142,6 @@ public abstract unsafe class FormatConformance
     [Fact]
     public void A_rotation_spreads_what_sticks_out()
     {
-        if (!HasRotation)
-        {
-            using IComputeBackend without = Create();
-            Assert.Contains("Rotate", Assert.Throws<ArgumentException>(() => without.CreateArena(new KvArenaShape(96, 16, 4, Rotate: true))).Message, StringComparison.Ordinal);
-            return;
-        }
-
         double plain = Error(false), rotated = Error(true);
         Assert.True(rotated < plain / 2, $"rotated {rotated}, plain {plain}");
 

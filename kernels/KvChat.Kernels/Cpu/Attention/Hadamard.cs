@@ -13,6 +13,9 @@ internal static unsafe class Hadamard
 
     private static readonly float[] Signs = MakeSigns();
 
+    /// <summary>Sign that the rotation gives a coordinate, 1 or -1.</summary>
+    public static float Sign(int index) => Signs[index];
+
     /// <summary>Turns a vector; its length is a multiple of 8.</summary>
     public static void Rotate(float* x, int length)
     {

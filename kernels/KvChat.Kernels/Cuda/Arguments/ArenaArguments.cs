@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using KvChat.Kernels.Cpu.Attention;
 
 namespace KvChat.Kernels.Cuda;
 
@@ -16,6 +17,13 @@ internal struct PageLayoutArguments
     public int Positions;
     public int Scores;
     public int LogWeights;
+    public int Turns;
+
+    /// <summary>Whether keys are turned: <c>TurnFlags</c>.</summary>
+    public const int TurnsKeys = 1;
+
+    /// <summary>Whether values are turned.</summary>
+    public const int TurnsValues = 2;
 
     /// <summary>The layout of a format in an arena: keys and values from the start, what belongs to them at the end.</summary>
     public static PageLayoutArguments Of(in KvArenaShape shape, KvFormat format)
@@ -34,6 +42,7 @@ internal struct PageLayoutArguments
             Positions = positions,
             Scores = positions + (slots * sizeof(int)),
             LogWeights = shape.LogWeights ? positions + (slots * (sizeof(int) + sizeof(float))) : -1,
+            Turns = (shape.Rotates(format, values: false) ? TurnsKeys : 0) | (shape.Rotates(format, values: true) ? TurnsValues : 0),
         };
     }
 }
@@ -48,6 +57,24 @@ internal struct PageLayoutTable
     private PageLayoutArguments _first;
 }
 
+/// <summary>Which coordinates a rotation of keys and values changes the sign of, a bit each: <c>TurningSigns</c> of <c>turning.h</c>.</summary>
+[InlineArray(CudaAttention.LargestHeadDim / 32)]
+internal struct TurningSigns
+{
+    private uint _first;
+
+    /// <summary>The signs of <see cref="Hadamard"/>.</summary>
+    public static TurningSigns Standard { get; } = Make();
+
+    private static TurningSigns Make()
+    {
+        TurningSigns signs = default;
+        for (int i = 0; i < CudaAttention.LargestHeadDim; i++)
+            signs[i / 32] |= Hadamard.Sign(i) < 0 ? 1u << (i % 32) : 0;
+        return signs;
+    }
+}
+
 /// <summary>All pages of an arena, as kernels see them: <c>Arena</c> of <c>pages.h</c>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct ArenaArguments
@@ -57,6 +84,7 @@ internal struct ArenaArguments
     public int HeadDim;
     public int Padding;
     public PageLayoutTable Layouts;
+    public TurningSigns Signs;
 
     /// <summary>Bytes from one page to the next: a page's image, rounded up so that wide loads may start there.</summary>
     public static long StrideOf(in KvArenaShape shape) => (shape.PageImageBytes() + 15L) & ~15L;
@@ -64,7 +92,7 @@ internal struct ArenaArguments
     /// <summary>The arguments of an arena whose first page is at a device address.</summary>
     public static ArenaArguments Of(in KvArenaShape shape, nint pages)
     {
-        ArenaArguments arguments = new() { Pages = pages, Stride = StrideOf(shape), HeadDim = shape.HeadDim };
+        ArenaArguments arguments = new() { Pages = pages, Stride = StrideOf(shape), HeadDim = shape.HeadDim, Signs = TurningSigns.Standard };
         for (int i = 0; i < PageLayoutTable.FormatCount; i++)
             arguments.Layouts[i] = PageLayoutArguments.Of(shape, (KvFormat)i);
         return arguments;

@@ -91,6 +91,7 @@ internal struct AttendArguments
     public BatchArguments Batch;
     public nint Items;
     public nint Rows;
+    public nint Turned;
     public nint Output;
     public nint Records;
     public nint Statistics;
