@@ -3,6 +3,7 @@
 // goes with it. How many pages cost at most t follows from how many scores are at most t, so that the dearest cost is found digit by digit from histograms, without sorting.
 //
 // In this order, for any number of sequences at once: prepare, level 0 to 3, finish (a block per sequence), drop. Blocks have 256 threads, one for each value of a digit.
+#include "blocks.h"
 #include "selection.h"
 
 namespace kv {
@@ -13,7 +14,7 @@ constexpr u32 kPinnedKey = 0xff800000u;
 // Of a block, in shared memory.
 struct SelectionScratch {
     u32 histogram[kDigits];
-    u32 sums[2][kDigits];
+    BlockSums sums;
     u32 found;
     u32 rest;
 };
@@ -37,20 +38,6 @@ KV_DEVICE int wanted_pages(const SelectionArguments& a, int sequence) {
     const u32 most = a.pages[(sequence * (kLevels + 1) + kLevels) * kDigits];
     const int wanted = a.sequences[sequence].to_free;
     return wanted < (int)most ? wanted : (int)most;
-}
-
-// Sum over this digit and those before it. Every thread of the block calls it.
-KV_DEVICE u32 running_sum(SelectionScratch& scratch, u32 value) {
-    const int at = thread_index();
-    int from = 0;
-    scratch.sums[0][at] = value;
-    block_sync();
-    for (int step = 1; step < kDigits; step *= 2) {
-        scratch.sums[1 - from][at] = scratch.sums[from][at] + (at >= step ? scratch.sums[from][at - step] : 0u);
-        from = 1 - from;
-        block_sync();
-    }
-    return scratch.sums[from][at];
 }
 
 // The first digit up to which there are enough; sums ascend with the digit.
@@ -116,7 +103,7 @@ KV_DEVICE void count_level(const SelectionArguments& a) {
     const u32 digit = a.level ? found >> (32 - 8 * a.level) & 255u : 0u;
     const u32 below = digit ? counts[digit - 1] : a.states[index].below;
     count_digits(scratch, a.scores + head.first, head.length, found, a.level);
-    const u32 count = below + running_sum(scratch, scratch.histogram[at]);
+    const u32 count = below + running_sum(scratch.sums, scratch.histogram[at]);
     counts[at] = count;
     if (at == 0) a.states[index].below = below;
     const int pages = freed_pages(count, head.length, a.sequences[head.sequence].page_tokens, a.states[index].most);
@@ -143,7 +130,7 @@ KV_DEVICE void finish(const SelectionArguments& a) {
                 less = freed_pages(digit ? counts[digit - 1] : a.states[index].below, length, sequence.page_tokens, most);
                 ties = freed_pages(counts[digit], length, sequence.page_tokens, most) - less;
             }
-            const u32 sum = running_sum(scratch, pass ? ties : less);
+            const u32 sum = running_sum(scratch.sums, pass ? ties : less);
             if (pass && first + at < sequence.head_count) {
                 const int left = wanted - (int)cheaper - (int)(spent + sum - ties);
                 a.states[index].taken = (int)less + minimum((int)ties, maximum(0, left));
@@ -172,14 +159,14 @@ KV_DEVICE void drop(const SelectionArguments& a) {
     u32 going = (head.length - 1) % page_tokens + 1 + (taken - 1) * page_tokens, found = 0;
     for (int level = 0; level < kLevels; level++) {
         count_digits(scratch, scores, head.length, found, level);
-        const u32 own = scratch.histogram[at], sum = running_sum(scratch, own);
+        const u32 own = scratch.histogram[at], sum = running_sum(scratch.sums, own);
         found |= first_enough(scratch, sum, sum - own, going) << (24 - 8 * level);
         going = scratch.rest;
     }
     for (int first = 0; first < head.length; first += kDigits) {
         const int i = first + at;
         const u32 key = i < head.length ? score_key(scores[i]) : 0xffffffffu;
-        const u32 equal = key == found, sum = running_sum(scratch, equal);
+        const u32 equal = key == found, sum = running_sum(scratch.sums, equal);
         if (i < head.length) keep[i] = key > found || (equal && sum > going);
         if (at == kDigits - 1) scratch.rest = sum;
         block_sync();

@@ -11,7 +11,7 @@ namespace KvChat.Cuda.Tests;
 /// <summary>The whole engine with the embedded model on the fake device: it answers as it does on the processor.</summary>
 public sealed class CudaEngineTests
 {
-    public static TheoryData<string> Settings => new("off", "halves", "codes", "both ends");
+    public static TheoryData<string> Settings => new("off", "halves", "4x", "8x", "codes", "both ends");
 
     [EmulatorTheory]
     [MemberData(nameof(Settings))]
@@ -21,6 +21,8 @@ public sealed class CudaEngineTests
         {
             "off" => KvCompression.Off,
             "halves" => new KvCompression { RetainedRatio = 0.5, ProtectedTokens = 16, ObservationWindow = 8 },
+            "4x" => new KvCompression { RetainedRatio = 0.25, ProtectedTokens = 16, ObservationWindow = 8 },
+            "8x" => new KvCompression { RetainedRatio = 0.125, ProtectedTokens = 8, ObservationWindow = 8 },
             "codes" => new KvCompression { RetainedRatio = 0.5, ProtectedTokens = 16, ObservationWindow = 8, Format = KvFormat.K8V8 },
             _ => new KvCompression { RetainedRatio = 0.75, ProtectedTokens = 16, ObservationWindow = 8, Format = KvFormat.K8V8, LowFormat = KvFormat.K4V4, HighShare = 0.5 },
         };
@@ -30,6 +32,7 @@ public sealed class CudaEngineTests
         Assert.Equal(onProcessor, onDevice);
         Assert.True(FakeDriver.Launches("kv_append") > 0);
         Assert.Equal(setting != "off", FakeDriver.Launches("kv_scatter") > 0);
+        Assert.Equal(setting is not ("off" or "both ends"), FakeDriver.Launches("kv_list_moves") > 0);
         Assert.Equal((0, 0, 0, 0), FakeDriver.Taken());
     }
 

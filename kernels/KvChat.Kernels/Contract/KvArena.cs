@@ -87,6 +87,9 @@ public abstract class KvArena(KvArenaShape shape) : IDisposable
     /// <exception cref="ArgumentException">There are more or fewer targets than staged KVs.</exception>
     public abstract void Unstage(KvFormat format, ReadOnlySpan<KvSlot> targets);
 
+    /// <summary>Eviction where the pages are, or null where the host does it: scores are read, chosen among and moved by the runtime then.</summary>
+    public virtual IKvEvictor? Evictor => null;
+
     /// <summary>Copies a whole page with its metadata.</summary>
     public abstract void CopyPage(int source, int target);
 

@@ -20,6 +20,7 @@ internal sealed partial class CudaArena : KvArena
     private readonly CudaScratch _lists, _records, _staging;
     private readonly MoveList _moves;
     private readonly ArenaArguments _arguments;
+    private readonly CudaEviction _eviction;
     private int[] _table = [];
     private nint _address;
     private int _staged;
@@ -39,6 +40,7 @@ internal sealed partial class CudaArena : KvArena
         _records = new CudaScratch(queue);
         _staging = new CudaScratch(queue);
         _moves = new MoveList(shape.PageCount);
+        _eviction = new CudaEviction(queue, this);
     }
 
     /// <summary>Device address of the first page, for work that is launched before the next call of this arena.</summary>
@@ -51,6 +53,9 @@ internal sealed partial class CudaArena : KvArena
             return Start;
         }
     }
+
+    /// <inheritdoc/>
+    public override IKvEvictor Evictor => _eviction;
 
     private nint Start => _address != 0 ? _address : throw new ObjectDisposedException(nameof(CudaArena));
 
@@ -143,11 +148,34 @@ internal sealed partial class CudaArena : KvArena
     {
         if (_address == 0)
             return;
+        _eviction.Dispose();
         _lists.Dispose();
         _records.Dispose();
         _staging.Dispose();
         _queue.Free(_address);
         _address = 0;
+    }
+
+    /// <summary>Moves the KVs of a list on the device, as <see cref="KvMove"/>: no move reads what an earlier one writes.</summary>
+    internal void MoveListed(KvFormat format, nint list, int count)
+    {
+        int record = MoveRecordBytes(format), most = Math.Max(1, RecordBytes / record), size = Unsafe.SizeOf<KvMove>();
+        for (int first = 0; first < count; first += most)
+        {
+            int part = Math.Min(most, count - first);
+            KvListArguments arguments = ListOf(format, part, list + (nint)((long)first * size), size / sizeof(int), _records.Ensure((long)part * record), record);
+            CudaGrid grid = new((part + BlockKvs - 1) / BlockKvs);
+            _queue.Launch("kv_gather", grid, BlockThreads, 0, arguments);
+            arguments.Slots += Unsafe.SizeOf<KvSlot>();
+            _queue.Launch("kv_scatter", grid, BlockThreads, 0, arguments);
+        }
+    }
+
+    /// <summary>A page's id, when the arena has it.</summary>
+    internal int Checked(int page)
+    {
+        CheckPage(page);
+        return page;
     }
 
     private static KvArenaShape Check(in KvArenaShape shape)
@@ -186,14 +214,9 @@ internal sealed partial class CudaArena : KvArena
     {
         if (_moves.Count == 0)
             return;
-        int record = MoveRecordBytes(_moves.Format);
-        nint lists = _lists.Ensure(_moves.Bytes.Length), records = _records.Ensure((long)_moves.Count * record);
+        nint lists = _lists.Ensure(_moves.Bytes.Length);
         _queue.Upload(lists, _moves.Bytes);
-        KvListArguments arguments = ListOf(_moves.Format, _moves.Count, lists, Unsafe.SizeOf<KvMove>() / sizeof(int), records, record);
-        CudaGrid grid = new((_moves.Count + BlockKvs - 1) / BlockKvs);
-        _queue.Launch("kv_gather", grid, BlockThreads, 0, arguments);
-        arguments.Slots += Unsafe.SizeOf<KvSlot>();
-        _queue.Launch("kv_scatter", grid, BlockThreads, 0, arguments);
+        MoveListed(_moves.Format, lists, _moves.Count);
         _moves.Clear();
     }
 

@@ -25,6 +25,14 @@ public sealed partial class SequenceCache
         return TryEvictHeads(0, _tables.Length, keep);
     }
 
+    /// <summary>Takes over what the arena's evictor has left of each head: gives the pages behind it back.</summary>
+    internal void ShortenTo(ReadOnlySpan<int> lengths)
+    {
+        ThrowIfDisposed();
+        for (int i = 0; i < _tables.Length; i++)
+            Shorten(_tables[i], lengths[i], 0);
+    }
+
     private bool TryEvictHeads(int firstHead, int heads, ReadOnlySpan<bool> keep)
     {
         ReadOnlySpan<HeadTable> tables = _tables.AsSpan(firstHead, heads);

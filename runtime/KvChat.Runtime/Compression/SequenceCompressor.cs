@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using KvChat.Kernels;
 using KvChat.Runtime.Cache;
 
 namespace KvChat.Runtime.Compression;
@@ -30,6 +31,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
     private int[] _positions = [];
     private int[] _lengths = [];
     private readonly MixedSelection _mixed = new();
+    private readonly DeviceEviction _device = new();
 
     /// <summary>Compresses a sequence, or changes nothing.</summary>
     /// <param name="cache">The sequence; a reservation must be made again afterwards.</param>
@@ -60,13 +62,16 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         {
             CompressionPolicy policy = CompressionPolicies.Get(settings.Policy);
             long start = Stopwatch.GetTimestamp();
-            int floor = ReadScores(cache, policy.Scorer, settings, spans, history, PrefersAny(spans) && HasRoom(settings, spans, (long)allowed * pageTokens / heads));
+            bool keepsPreferred = PrefersAny(spans) && HasRoom(settings, spans, (long)allowed * pageTokens / heads);
+            IBudgetAllocator allocator = AllocatorOf(settings, policy);
+            IKvEvictor? evictor = DeviceEviction.Of(cache, policy.Scorer, allocator);
+            int floor = evictor is null
+                ? ReadScores(cache, policy.Scorer, settings, spans, history, keepsPreferred)
+                : _device.Score(evictor, cache, Divides(policy.Scorer, history), spans, keepsPreferred, settings, history);
             long scored = Stopwatch.GetTimestamp(), selected = scored;
             allowed = Math.Max(allowed, floor);
             if (pagesBefore > allowed)
-                done = cache.LowFormat is null
-                    ? TryEvict(cache, AllocatorOf(settings, policy), allowed, settings.SinkTokens + settings.ProtectedTokens, out selected)
-                    : _mixed.TryApply(cache, AllocatorOf(settings, policy), settings, _scores.AsSpan(0, (int)cache.KvCount), allowed, out selected);
+                done = TryApply(cache, allocator, evictor, settings, allowed, out selected);
             times = new CompressionTimes(Stopwatch.GetElapsedTime(start, scored), Stopwatch.GetElapsedTime(scored, selected), Stopwatch.GetElapsedTime(selected));
         }
 
@@ -74,6 +79,20 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
             EffectiveRatio(settings, asked, allowed, CompressionBudget.WholePages(heads, tokensSeen, pageTokens)), allowed > asked, Math.Max(0, cache.LowKvCount - lowBefore)) { Times = times };
         return done;
     }
+
+    private bool TryApply(SequenceCache cache, IBudgetAllocator allocator, IKvEvictor? evictor, KvCompression settings, int allowed, out long selected)
+    {
+        int floor = settings.SinkTokens + settings.ProtectedTokens;
+        if (cache.LowFormat is not null)
+            return _mixed.TryApply(cache, allocator, settings, _scores.AsSpan(0, (int)cache.KvCount), allowed, out selected);
+        if (evictor is null)
+            return TryEvict(cache, allocator, allowed, floor, out selected);
+        _device.Evict(evictor, cache, allowed, floor);
+        selected = Stopwatch.GetTimestamp();
+        return true;
+    }
+
+    private static bool Divides(IKvScorer scorer, ScoreHistory history) => scorer.SumsOverQueries && (history.HasAdded || scorer.IsMean);
 
     private static double EffectiveRatio(KvCompression settings, int asked, int allowed, int whole)
     {
@@ -89,7 +108,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         ScoreOrder.Room(ref _scores, total);
         ScoreOrder.Room(ref _keep, total);
         ScoreOrder.Room(ref _lengths, heads);
-        bool divide = scorer.SumsOverQueries && (history.HasAdded || scorer.IsMean), marked = HasMarks(spans);
+        bool divide = Divides(scorer, history), marked = HasMarks(spans);
         int floor = 0, offset = 0;
         for (int head = 0; head < heads; head++)
         {

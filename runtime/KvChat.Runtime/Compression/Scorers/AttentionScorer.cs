@@ -15,6 +15,9 @@ public sealed class AttentionScorer : IKvScorer
     public bool SumsOverQueries => true;
 
     /// <inheritdoc/>
+    public bool ReadsRecorded => true;
+
+    /// <inheritdoc/>
     public Observation ObservePrompt(KvCompression settings, int modelPoolWidth)
     {
         ArgumentNullException.ThrowIfNull(settings);

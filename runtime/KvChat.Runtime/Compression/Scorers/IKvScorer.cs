@@ -41,6 +41,9 @@ public interface IKvScorer
     /// <summary>Whether every row of the prompt records by <see cref="ObserveRow"/>, not those of a window alone.</summary>
     bool ObservesAllRows => false;
 
+    /// <summary>Whether scores are what attention has recorded, as it is: then a back end that evicts where its pages are needs no host for them.</summary>
+    bool ReadsRecorded => false;
+
     /// <summary>Length of the observation window in tokens.</summary>
     int Window(KvCompression settings) => settings.ObservationWindow;
 

@@ -12,6 +12,9 @@ public sealed class LastQueryScorer : IKvScorer
     public bool SumsOverQueries => false;
 
     /// <inheritdoc/>
+    public bool ReadsRecorded => true;
+
+    /// <inheritdoc/>
     public int Window(KvCompression settings) => 1;
 
     /// <inheritdoc/>

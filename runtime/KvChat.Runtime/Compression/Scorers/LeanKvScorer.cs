@@ -17,6 +17,9 @@ public sealed class LeanKvScorer : IKvScorer
     public bool SumsOverQueries => true;
 
     /// <inheritdoc/>
+    public bool ReadsRecorded => true;
+
+    /// <inheritdoc/>
     public bool IsMean => true;
 
     /// <inheritdoc/>

@@ -12,6 +12,9 @@ public sealed class RunningSumScorer : IKvScorer
     public bool SumsOverQueries => false; // the running sum itself is the score, larger for old KVs on purpose
 
     /// <inheritdoc/>
+    public bool ReadsRecorded => true;
+
+    /// <inheritdoc/>
     public bool ObservesAllRows => true;
 
     /// <inheritdoc/>

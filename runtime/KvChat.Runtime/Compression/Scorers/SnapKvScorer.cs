@@ -14,6 +14,9 @@ public sealed class SnapKvScorer : IKvScorer
     public bool SumsOverQueries => true;
 
     /// <inheritdoc/>
+    public bool ReadsRecorded => true;
+
+    /// <inheritdoc/>
     public int Window(KvCompression settings) => WindowTokens;
 
     /// <inheritdoc/>
