@@ -61,11 +61,16 @@ internal sealed unsafe class CpuArena : KvArena
     {
         PageView view = View;
         PageLayout* layout = view.Layout(format);
-        foreach (KvMove move in moves)
+        for (int i = 0; i < moves.Length;)
         {
+            KvMove move = moves[i];
+            int count = PageMoves.Run(moves[i..]);
             CheckSlot(move.SourcePage, move.SourceSlot, layout->Slots);
             CheckSlot(move.TargetPage, move.TargetSlot, layout->Slots);
-            PageMoves.Move(layout, view.Page(move.SourcePage), move.SourceSlot, view.Page(move.TargetPage), move.TargetSlot, Shape.PageTokens, Shape.LogWeights);
+            CheckSlot(move.SourcePage, move.SourceSlot + count - 1, layout->Slots);
+            CheckSlot(move.TargetPage, move.TargetSlot + count - 1, layout->Slots);
+            PageMoves.Move(layout, view.Page(move.SourcePage), move.SourceSlot, view.Page(move.TargetPage), move.TargetSlot, count, Shape.PageTokens, Shape.LogWeights);
+            i += count;
         }
     }
 

@@ -83,6 +83,7 @@ public sealed unsafe partial class CpuBackend
         fixed (SequenceSlice* sequences = batch.Sequences)
         fixed (HeadView* heads = batch.Heads)
         fixed (int* positions = batch.Positions)
+        fixed (float* rowWeights = batch.RowWeights)
         {
             AttentionJob job = new()
             {
@@ -100,6 +101,7 @@ public sealed unsafe partial class CpuBackend
                 Scale = operation.Scale,
                 SoftCap = operation.SoftCap,
                 SlidingWindow = operation.SlidingWindow,
+                RowWeights = rowWeights,
             };
             Attention.Attend(&job, batch, observes);
         }

@@ -41,6 +41,33 @@ public abstract unsafe class ArenaConformance
 
     [Theory]
     [MemberData(nameof(Formats))]
+    public void Runs_of_every_length_move_down_and_up(KvFormat format, int pageTokens)
+    {
+        const int Count = 320;
+        using IComputeBackend backend = Create();
+        using AttentionWorld world = Filled(backend, format, pageTokens, Count);
+        Contents before = new(world, format);
+        int slots = world.Arena.PageTokens(format);
+        HeadView head = world.Head(0, 0);
+
+        // Holes stand further and further apart: runs of 1, 2, ... between them.
+        int[] kept = [.. Enumerable.Range(0, Count).Where(i => !IsTriangular(i))];
+        KvMove[] down = [.. kept.Select((source, target) => Move(source, target)).Where(m => m.SourcePage != m.TargetPage || m.SourceSlot != m.TargetSlot)];
+        world.Arena.Move(format, down);
+        Contents packed = new(world, format);
+        for (int i = 0; i < kept.Length; i++)
+            Assert.True(before.Same(kept[i], packed, i), $"KV {kept[i]} is not at {i} after moving down.");
+        world.Arena.Move(format, [.. kept.Select((target, source) => Move(source, target)).Reverse()]);
+        Contents spread = new(world, format);
+        foreach (int i in kept)
+            Assert.True(before.Same(i, spread, i), $"KV {i} is not at its place after moving up.");
+
+        KvMove Move(int source, int target) => new(head.Pages[source / slots], source % slots, head.Pages[target / slots], target % slots);
+        static bool IsTriangular(int i) => Enumerable.Range(0, 30).Any(n => n * (n + 1) / 2 == i);
+    }
+
+    [Theory]
+    [MemberData(nameof(Formats))]
     public void Page_images_and_copies_hold_everything(KvFormat format, int pageTokens)
     {
         using IComputeBackend backend = Create();

@@ -18,6 +18,9 @@ internal static class AttentionSizes
     /// <summary>Distance of the logits of a tile's queries: a segment, what kernels write beyond it, and no power of two, so that rows do not share cache sets.</summary>
     public const int LogitStride = Segment + 48;
 
+    /// <summary>Numbers that are kept of a query and segment, its largest logit included; rounded so that rows stay aligned.</summary>
+    public const int KeptStride = LogitStride + 16;
+
     /// <summary>Distance of two coordinates of a segment's codes of keys, <c>[headDim][CodeStride]</c>: a segment and what kernels write beyond it.</summary>
     public const int CodeStride = Segment + 16;
 
@@ -94,9 +97,12 @@ internal unsafe struct AttentionJob
 
     /// <summary>
     /// Null, or per sequence and KV head null or where direct kernels leave the probabilities that <see cref="ObservationMode.Accumulate"/> needs, so
-    /// that keys are not read twice: <c>[rows * group, segments]</c> of the largest logit, then <c>[rows * group, segments * Segment]</c>.
+    /// that keys are not read twice: <c>[rows, segments, group, AttentionSizes.KeptStride]</c>, for each row and segment the probabilities of the group's heads and then their largest logits.
     /// </summary>
     public float** Kept;
+
+    /// <summary>Null, or factors of what each row of the batch records.</summary>
+    public float* RowWeights;
 
     public AttentionItem* Items;
     public int ItemCount;
@@ -328,6 +334,9 @@ internal unsafe struct WorkerScratch
 
     /// <summary>16 numbers for sums over lanes.</summary>
     public float* Lanes;
+
+    /// <summary>Time that went into recording attention right behind attending, in ticks.</summary>
+    public long ScoringTicks;
 
     /// <summary>First visible KV of the left end for each row of the block.</summary>
     public int* Lows;

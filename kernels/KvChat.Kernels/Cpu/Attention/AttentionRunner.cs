@@ -9,9 +9,6 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
     // Below this many multiplications waking the others costs more than they save.
     private const long WorthThreads = 1 << 16;
 
-    // Multiplications that adding a kept probability to a score is worth.
-    private const int KeptCost = 4;
-
     // Long prompts on many threads would otherwise write partial records without end.
     private const long LargestPartials = 128L << 20;
 
@@ -42,10 +39,11 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         AttendBlocks(job, batch);
         if (!observes)
             return;
-        long start = Stopwatch.GetTimestamp();
-        WeighRows(job, batch);
+        long start = Stopwatch.GetTimestamp(), longest = 0;
+        for (int i = 0; i < team.Count; i++)
+            longest = Math.Max(longest, job->Scratch[i].ScoringTicks);
         Observe(job, batch);
-        batch.ScoringTicks += Stopwatch.GetTimestamp() - start;
+        batch.ScoringTicks += Stopwatch.GetTimestamp() - start + longest;
     }
 
     /// <inheritdoc/>
@@ -57,20 +55,6 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         _statistics.Dispose();
         _sums.Dispose();
         _kept.Dispose();
-    }
-
-    // What a row records is its weights times the reciprocal sum of its softmax: a factor of the one is a factor of the other.
-    private static void WeighRows(AttentionJob* job, KvBatch batch)
-    {
-        if (batch.RowWeights is not { } weights)
-            return;
-        int heads = job->KvHeads * job->Group;
-        for (int row = 0; row < batch.RowCount; row++)
-        {
-            float* statistics = job->Statistics + (2L * row * heads);
-            for (int head = 0; head < heads; head++)
-                statistics[(2 * head) + 1] *= weights[row];
-        }
     }
 
     private void Run(AttentionJob* job, delegate*<AttentionJob*, AttentionItem*, WorkerScratch*, void> work, AttentionItem* items, int count, long cost)
@@ -144,7 +128,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         Run(job, _kernels.MergePartials, blocks, blockCount, records * job->HeadDim / 4);
     }
 
-    // An item per run of segments; where a window is observed, one more per head that pools its sums afterwards.
+    // What was not recorded while attending. An item per run of segments; where a window is observed, one more per head that pools its sums afterwards.
     private void Observe(AttentionJob* job, KvBatch batch)
     {
         int heads = 0;
@@ -158,6 +142,8 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             sums += (long)job->Group * item.SumStride;
         }
 
+        if (heads == 0)
+            return;
         int length = team.Count == 1 ? int.MaxValue : (int)Math.Max(1, segments / (6 * team.Count));
         AttentionItem* windows = (AttentionItem*)_items.Ensure((heads + segments) * sizeof(AttentionItem)), items = windows + heads;
         float* next = (float*)_sums.Ensure(sums * sizeof(float));
@@ -175,9 +161,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
                 windows[windowCount++] = item;
             }
 
-            // Kept probabilities are only weighted and added.
-            int each = job->KeptOf(&item) != null ? KeptCost : job->HeadDim;
-            cost += (long)(item.EndRow - item.FirstRow) * job->Group * (item.EndSegment - item.FirstSegment) * AttentionSizes.Segment * each;
+            cost += (long)(item.EndRow - item.FirstRow) * job->Group * (item.EndSegment - item.FirstSegment) * AttentionSizes.Segment * job->HeadDim;
             itemCount += Cut(&item, length, items + itemCount);
         }
 
@@ -226,10 +210,10 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         SequenceSlice* slice = job->Sequences + sequence;
         AttentionItem item = new() { Sequence = sequence, KvHead = head, EndRow = slice->RowCount };
         return slice->Observation == ObservationMode.Accumulate && slice->ObservedRows > 0 && _kernels.IsDirect(job, &item)
-            ? (long)slice->RowCount * job->Group * job->SegmentsOf(&item) * (1 + AttentionSizes.Segment) : 0;
+            ? (long)slice->RowCount * job->Group * job->SegmentsOf(&item) * AttentionSizes.KeptStride : 0;
     }
 
-    // The observed rows of a sequence and KV head, if any. A row of sums covers whole segments, with a margin on both sides for pooling.
+    // The observed rows of a sequence and KV head whose probabilities were not kept, if any. A row of sums covers whole segments, with a margin on both sides for pooling.
     private static bool Observed(AttentionJob* job, int head, out AttentionItem item)
     {
         item = default;
@@ -237,6 +221,12 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         if (slice->Observation == ObservationMode.None || slice->ObservedRows == 0)
             return false;
         item = Item(job, head / job->KvHeads, head % job->KvHeads, slice->RowCount - slice->ObservedRows, slice->RowCount);
+        fixed (AttentionItem* found = &item)
+        {
+            if (job->KeptOf(found) != null)
+                return false;
+        }
+
         if (slice->Observation == ObservationMode.Window)
         {
             AttentionItem found = item;
@@ -284,6 +274,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             own->Lanes = own->Records + (queries * record);
             own->Scales = own->Lanes + 16;
             own->Prepared = own->Scales + (4 * AttentionSizes.ScaleStride);
+            own->ScoringTicks = 0;
             own->QuerySums = own->Prepared + (rows * headDim);
             own->Lows = (int*)(own->QuerySums + queries);
             own->LowEndLows = own->Lows + _blockRows;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace KvChat.Kernels.Cpu.Attention;
@@ -54,47 +55,80 @@ internal static unsafe class DirectAttention<TSimd, TVector>
                 }
             }
 
-            for (int i = 0; i < group && item->Partials == null; i++)
+            if (item->Partials != null)
+                continue;
+            for (int i = 0; i < group; i++)
                 ScalarAttention.Finish(job, item, scratch->Records + (i * size), row, i);
+            Observe(job, item, scratch, row);
         }
     }
 
-    /// <summary>Adds an item's rows to the scores of its pages, from the probabilities that <see cref="Attend"/> has kept.</summary>
-    public static void Observe(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
+    /// <summary>
+    /// Adds a row to the scores of its head's pages, from the probabilities that <see cref="Attend"/> has kept, or does nothing where it kept none. The head's results must be
+    /// finished: probabilities are of their segments and need the whole row's maximum and sum.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Observe(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int row)
     {
-        int segments = job->SegmentsOf(item), queries = job->Sequences[item->Sequence].RowCount * job->Group;
         SequenceSlice* slice = job->Sequences + item->Sequence;
-        float* maxima = job->KeptOf(item), probabilities = maxima + (queries * segments);
-        for (int row = item->FirstRow; row < item->EndRow; row++)
+        if (job->KeptOf(item) == null || row < slice->RowCount - slice->ObservedRows)
+            return;
+        long start = Stopwatch.GetTimestamp();
+        int visible = job->FirstVisible(item, row, isLow: false), visibleLow = job->LowSegments(item) == 0 ? 0 : job->FirstVisible(item, row, isLow: true);
+        float* weights = stackalloc float[LargestGroup];
+        for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
         {
-            for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
+            SegmentPlace place = job->Place(item, segment);
+            if (!place.Range(row, place.IsLow ? visibleLow : visible, out int low, out int high))
+                continue;
+            float* probabilities = Kept(job, item, segment, row), maxima = probabilities + (job->Group * AttentionSizes.LogitStride);
+            for (int i = 0; i < job->Group; i++)
+                weights[i] = SoftmaxRecord.SegmentWeight(maxima[i], job->StatisticsOf(item, row) + (2 * i));
+            if (place.Layout->Slots % Run == 0)
+                AddPages(job, place, *slice, probabilities, weights, low, high);
+            else
+                AddSegment(job, place, *slice, probabilities, weights, low, high, scratch->GroupSums);
+        }
+
+        scratch->ScoringTicks += Stopwatch.GetTimestamp() - start;
+    }
+
+    // Pages of whole groups: what a group of 16 holds beyond low..high-1 has the probability 0.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddPages(AttentionJob* job, in SegmentPlace place, in SequenceSlice slice, float* probabilities, float* weights, int low, int high)
+    {
+        int slots = place.Layout->Slots, group = job->Group, end = (high + Run - 1) & ~(Run - 1);
+        bool largest = slice.Largest, groupLargest = largest || slice.LargestOfGroup, squared = slice.Squared;
+        TVector factor = TSimd.Create(1 / AttentionJob.ValueFactor(place.Layout));
+        for (int kv = low & ~(Run - 1); kv < end;)
+        {
+            int page = kv / slots, stop = Math.Min(end, (page + 1) * slots);
+            float* scores = (float*)(job->Pages.Page(place.Page(page)) + place.Layout->Scores) - (page * slots);
+            for (; kv < stop; kv += TSimd.Count)
             {
-                SegmentPlace place = job->Place(item, segment);
-                if (!place.Range(row, job->FirstVisible(item, row, place.IsLow), out int low, out int high))
-                    continue;
-                if (segment + 1 < item->EndSegment)
-                    PrefetchScores(job, item, job->Place(item, segment + 1), row);
-                new Span<float>(scratch->GroupSums, AttentionSizes.Segment).Clear();
-                for (int i = 0; i < job->Group; i++)
+                TVector sum = TSimd.Zero;
+                for (int i = 0; i < group; i++)
                 {
-                    long index = ((((long)row * job->Group) + i) * segments) + segment;
-                    float weight = SoftmaxRecord.SegmentWeight(maxima[index], job->StatisticsOf(item, row) + (2 * i));
-                    VectorAttention<TSimd, TVector>.AddSquares(
-                        probabilities + (index * AttentionSizes.Segment), low, high, 1 / AttentionJob.ValueFactor(place.Layout), weight, slice->Squared, slice->Largest || slice->LargestOfGroup, scratch->GroupSums);
+                    TVector attention = TSimd.Multiply(TSimd.Multiply(TSimd.Load(probabilities + (i * AttentionSizes.LogitStride) + kv), factor), TSimd.Create(weights[i]));
+                    sum = groupLargest ? TSimd.Greater(attention, sum) : squared ? TSimd.Fma(attention, attention, sum) : TSimd.Add(sum, attention);
                 }
 
-                AddScores(job, place, scratch->GroupSums, low, high, slice->Largest);
+                TVector score = TSimd.Load(scores + kv);
+                TSimd.Store(scores + kv, largest ? TSimd.Greater(sum, score) : TSimd.Add(score, sum));
             }
         }
     }
 
-    /// <summary>A page's scores lie far from the next page's, where no hardware looks ahead.</summary>
-    private static void PrefetchScores(AttentionJob* job, AttentionItem* item, in SegmentPlace place, int row)
+    private static void AddSegment(AttentionJob* job, in SegmentPlace place, in SequenceSlice slice, float* probabilities, float* weights, int low, int high, float* sums)
     {
-        if (!place.Range(row, job->FirstVisible(item, row, place.IsLow), out int low, out int high))
-            return;
-        for (int page = low / place.Layout->Slots; page * place.Layout->Slots < high; page++)
-            DirectTiles<TSimd, TVector>.Fetch((byte*)job->Pages.Page(place.Page(page)) + place.Layout->Scores);
+        new Span<float>(sums, AttentionSizes.Segment).Clear();
+        for (int i = 0; i < job->Group; i++)
+        {
+            VectorAttention<TSimd, TVector>.AddSquares(
+                probabilities + (i * AttentionSizes.LogitStride), low, high, 1 / AttentionJob.ValueFactor(place.Layout), weights[i], slice.Squared, slice.Largest || slice.LargestOfGroup, sums);
+        }
+
+        AddScores(job, place, sums, low, high, slice.Largest);
     }
 
     /// <summary>As <see cref="ScalarAttention.AddScores"/>, to the bit: every KV's sum is its own.</summary>
@@ -150,6 +184,9 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         if (!place.Range(row, job->FirstVisible(item, row, place.IsLow), out int low, out int high))
             return;
         bool half = place.Layout->IsHalf;
+        float* usual = scratch->Logits, kept = Kept(job, item, segment, row);
+        if (kept != null && !place.Layout->HasScales)
+            scratch->Logits = kept; // they stay as they are
         int* following = segment + 1 < item->EndSegment ? job->Place(item, segment + 1).Pages : place.Pages;
         if (half)
             Logits(job, scratch, place, low, high);
@@ -165,12 +202,13 @@ internal static unsafe class DirectAttention<TSimd, TVector>
                 logits, low, high, AttentionJob.LogitFactor(place.Layout), job->SoftCap, logWeights, AttentionJob.ValueFactor(place.Layout), scratch->Lanes, scratch->TileRecords + (i * size));
         }
 
-        if (job->KeptOf(item) != null)
-            Keep(job, item, scratch, segment, row);
+        if (kept != null)
+            Keep(job, item, scratch, place, kept, low, high);
         if (half)
             Weigh(job, scratch, place, following, low, high);
         else
             WeighCodes(job, scratch, place, low, high);
+        scratch->Logits = usual;
     }
 
     // Keys of codes: page by page, because a page holds no whole number of registers.
@@ -227,16 +265,27 @@ internal static unsafe class DirectAttention<TSimd, TVector>
             SegmentScales.AddZero<TSimd, TVector>(scratch->TileRecords + (i * job->RecordSize), zeros[i], job->HeadDim);
     }
 
-    private static void Keep(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int segment, int row)
+    // Where a row's probabilities of a segment stay, [group][LogitStride], and behind them the largest logits, [group]; null where nothing is recorded.
+    private static float* Kept(AttentionJob* job, AttentionItem* item, int segment, int row)
     {
-        int segments = job->SegmentsOf(item), queries = job->Sequences[item->Sequence].RowCount * job->Group;
-        float* maxima = job->KeptOf(item), probabilities = maxima + (queries * segments);
+        float* kept = job->KeptOf(item);
+        return kept == null ? null : kept + (((((long)row * job->SegmentsOf(item)) + segment) * AttentionSizes.KeptStride) * job->Group);
+    }
+
+    // Notes what is not in its place yet, and fetches the scores: a page's lie far from the next page's, where no hardware looks ahead.
+    private static void Keep(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, float* kept, int low, int high)
+    {
+        int start = low & ~(Run - 1), end = (high + Run - 1) & ~(Run - 1);
         for (int i = 0; i < job->Group; i++)
         {
-            long place = ((((long)row * job->Group) + i) * segments) + segment;
-            maxima[place] = scratch->TileRecords[i * job->RecordSize];
-            Unsafe.CopyBlock(probabilities + (place * AttentionSizes.Segment), scratch->Logits + (i * AttentionSizes.LogitStride), AttentionSizes.Segment * sizeof(float));
+            kept[(job->Group * AttentionSizes.LogitStride) + i] = scratch->TileRecords[i * job->RecordSize];
+            float* probabilities = scratch->Logits + (i * AttentionSizes.LogitStride), target = kept + (i * AttentionSizes.LogitStride);
+            if (probabilities != target)
+                Unsafe.CopyBlock(target + start, probabilities + start, (uint)((end - start) * sizeof(float)));
         }
+
+        for (int page = low / place.Layout->Slots; page * place.Layout->Slots < high; page++)
+            DirectTiles<TSimd, TVector>.Fetch((byte*)job->Pages.Page(place.Page(page)) + place.Layout->Scores);
     }
 
     private static void Logits(AttentionJob* job, WorkerScratch* scratch, in SegmentPlace place, int low, int high)

@@ -96,6 +96,10 @@ internal static unsafe class ScalarAttention
         if (job->HighLayout(item)->RotatesValues)
             Hadamard.Undo(record + AttentionSizes.RecordHeader, job->HeadDim);
         SoftmaxRecord.Finish(record, job->OutputOf(item, row) + (member * job->HeadDim), job->HeadDim, statistics);
+
+        // What a row records is its weights times the reciprocal sum of its softmax: a factor of the one is a factor of the other.
+        if (statistics != null && job->RowWeights != null)
+            statistics[1] *= job->RowWeights[job->Sequences[item->Sequence].FirstRow + row];
     }
 
     private static void AttendSegment(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int row, int member, float* record)

@@ -53,18 +53,14 @@ internal static unsafe class VectorAttention<TSimd, TVector>
 
                 ScalarAttention.Finish(job, item, scratch->Records, row, member);
             }
+
+            DirectAttention<TSimd, TVector>.Observe(job, item, scratch, row);
         }
     }
 
     /// <summary>Scores of an item's rows over its segments: sums over the window, or additions to the pages' scores.</summary>
     public static void Observe(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
     {
-        if (job->KeptOf(item) != null)
-        {
-            DirectAttention<TSimd, TVector>.Observe(job, item, scratch);
-            return;
-        }
-
         // More rows than scratch has room for come one part after another: sums keep the order of the rows.
         AttentionItem part = *item;
         for (; part.FirstRow < item->EndRow; part.FirstRow += job->BlockRows)
