@@ -1,4 +1,4 @@
-// Linear layers: a warp has one output of some rows. A lane adds the products of columns 16 l .. 16 l + 15, 16 (l + 32) .., in order; then lanes are
+// Linear layers in singles, for weights that are singles and for rows that are no whole number of 16 columns: a warp has one output of some rows. A lane adds the products of columns 16 l .. 16 l + 15, 16 (l + 32) .., in order; then lanes are
 // added in pairs. The order depends on the number of columns alone, so a row's bits do not depend on how many rows come with it.
 #include "linear.h"
 
@@ -27,18 +27,6 @@ template <class Weights, int Rows> KV_DEVICE void add_plain(const LinearArgument
         KV_UNROLL for (int r = 0; r < Rows; r++) {
             sums[r] = fma(w, input[(u64)r * a.columns + k], sums[r]);
         }
-    }
-}
-
-KV_DEVICE void finish(const LinearArguments& a, int row, int output, float y) {
-    if (a.bias) {
-        y = y + a.bias[output];
-    }
-    float* target = a.output + (u64)row * a.output_stride + output;
-    if (a.adds) {
-        *target = fma(y, a.scale, *target);
-    } else {
-        *target = a.cap != 0.0f ? a.cap * tanh(y * a.scale / a.cap) : y * a.scale;
     }
 }
 
@@ -98,5 +86,7 @@ KV_DEVICE void gate(const GateArguments& a) {
 }
 
 #define KV_LINEAR(format) KV_KERNEL void KV_BOUNDS(128) kv_linear_##format(kv::LinearArguments a) { kv::linear<kv::Weights##format>(a); }
-KV_ALL_FORMATS(KV_LINEAR)
+KV_LINEAR(F32)
+KV_LINEAR(F16)
+KV_LINEAR(BF16)
 KV_KERNEL void KV_BOUNDS(128) kv_gate(kv::GateArguments a) { kv::gate(a); }

@@ -21,6 +21,38 @@ struct LinearArguments {
     int padding;
 };
 
+/// The same on tensor cores, with rows as kv_prepare leaves them (as they are for BF16).
+struct ProductArguments {
+    const u8* weights;
+    const u8* input;       // 4 bytes a column
+    const float* sums;     // [rows][sums_stride] of groups of 16 columns
+    const float* factors;  // of the rows; null for 1
+    const float* bias;     // null for none
+    float* output;
+    i64 row_bytes;
+    int rows;
+    int outputs;
+    int columns;
+    int sums_stride;  // a multiple of 4
+    int output_stride;
+    int adds;
+    float scale;
+    float cap;  // 0 for none
+};
+
+/// Rows as products take them: numbers in two halves each, sums of groups of 16, the factor that the products of a row are multiplied with.
+struct PrepareArguments {
+    const float* input;
+    const float* weights;  // of an RMS norm before it; null for none
+    u8* output;
+    float* sums;
+    float* factors;
+    int columns;
+    int sums_stride;
+    float epsilon;
+    int padding;
+};
+
 /// output[r, i] = activation(products[r, i]) * products[r, columns + i].
 struct GateArguments {
     const float* products;
@@ -68,6 +100,18 @@ struct ExpertArguments {
     int per_row;
     int adds;
 };
+
+template <class Arguments> KV_DEVICE void finish(const Arguments& a, int row, int output, float y) {
+    if (a.bias) {
+        y = y + a.bias[output];
+    }
+    float* target = a.output + (u64)row * a.output_stride + output;
+    if (a.adds) {
+        *target = fma(y, a.scale, *target);
+    } else {
+        *target = a.cap != 0.0f ? a.cap * tanh(y * a.scale / a.cap) : y * a.scale;
+    }
+}
 
 #define KV_ALL_FORMATS(KERNEL) \
     KERNEL(F32) KERNEL(F16) KERNEL(BF16) KERNEL(Q4_0) KERNEL(Q4_1) KERNEL(Q5_0) KERNEL(Q5_1) KERNEL(Q8_0) \

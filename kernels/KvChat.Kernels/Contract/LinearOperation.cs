@@ -17,9 +17,13 @@ public enum LinearEpilogue
 }
 
 /// <summary>
-/// <c>y = norm(input) W^T + bias</c> over the first <see cref="Rows"/> rows of the input, then the epilogue. Each output is one
-/// chain of additions over the columns of the weights, in their order, whatever the number of rows.
+/// <c>y = norm(input) W^T + bias</c> over the first <see cref="Rows"/> rows of the input, then the epilogue.
 /// </summary>
+/// <remarks>
+/// The order in which the products of an output are added is the back end's own, but it hangs on the weights alone (their format and number of columns): the same
+/// row gives the same bits alone, in a chunk and in a batch. On the CPU it is one chain over the columns; on a GPU, tensor cores add groups of columns and
+/// these are added in order. Bits of one back end are not those of another.
+/// </remarks>
 public readonly struct LinearOperation
 {
     /// <summary>Activations, <c>[>= Rows, Weight.Columns]</c>; never the same tensor as <see cref="Output"/>.</summary>

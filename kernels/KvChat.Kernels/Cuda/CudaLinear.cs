@@ -7,12 +7,12 @@ namespace KvChat.Kernels.Cuda;
 /// <summary>Embeddings, norms and linear layers on the device.</summary>
 internal sealed class CudaLinear(CudaQueue queue) : IDisposable
 {
-    // A warp has one output; blocks in y have 8 rows each (linear.cu).
-    private const int Threads = 128, OutputsPerBlock = Threads / 32, RowsPerBlock = 8, GridLimit = 65535;
+    private const int Threads = 128, GridLimit = 65535;
 
-    private static readonly Dictionary<WeightFormat, string> Multiplying = Names("kv_linear_"), Embedding = Names("kv_embed_");
+    private static readonly Dictionary<WeightFormat, string> Embedding = ProductForms.Names("kv_embed_");
 
-    private readonly CudaScratch _normed = new(queue), _products = new(queue), _tokens = new(queue);
+    private readonly CudaProducts _multiply = new(queue);
+    private readonly CudaScratch _products = new(queue), _tokens = new(queue);
 
     /// <summary>Rows of an embedding table.</summary>
     /// <exception cref="ArgumentException">A token is no row of the table, or the tensor does not fit.</exception>
@@ -51,9 +51,8 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
         if (operation.Rows == 0)
             return;
         bool gated = operation.Epilogue is LinearEpilogue.GatedSilu or LinearEpilogue.GatedGelu;
-        LinearArguments arguments = new()
+        ProductArguments arguments = new()
         {
-            Input = norm == 0 ? input.Address : Normed(operation, input.Address, norm),
             Bias = bias,
             Output = gated ? _products.Ensure((long)operation.Rows * weight.Rows * sizeof(float)) : output.Address,
             Rows = operation.Rows,
@@ -64,8 +63,7 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
             Cap = operation.SoftCap,
         };
         nint products = arguments.Output;
-        foreach (CudaMatrix.Part part in weight.Parts)
-            Multiply(part, ref arguments);
+        _multiply.Run(weight, new(input.Address, norm, operation.NormEpsilon), arguments);
         if (gated)
             Gate(operation, products, output);
     }
@@ -99,13 +97,10 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _normed.Dispose();
+        _multiply.Dispose();
         _products.Dispose();
         _tokens.Dispose();
     }
-
-    private static Dictionary<WeightFormat, string> Names(string prefix) =>
-        WeightFormats.All.ToArray().ToDictionary(format => format, format => prefix + WeightFormats.Name(format));
 
     private static nint AddressOf(DeviceVector? vector, int length, string name)
     {
@@ -113,41 +108,6 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
             return 0;
         CudaVector found = CudaVector.From(vector, name);
         return found.Length == length ? found.Address : throw new ArgumentException($"{name} has {found.Length} numbers, not {length}.", name);
-    }
-
-    private nint Normed(in LinearOperation operation, nint input, nint norm)
-    {
-        NormArguments arguments = new()
-        {
-            Input = input,
-            Weights = norm,
-            Output = _normed.Ensure((long)operation.Rows * operation.Input.Columns * sizeof(float)),
-            Rows = operation.Rows,
-            Columns = operation.Input.Columns,
-            Epsilon = operation.NormEpsilon,
-            Scale = 1,
-        };
-        queue.Launch("kv_norm", new(operation.Rows), 32, 0, arguments);
-        return arguments.Output;
-    }
-
-    // Bias and output go on to the next part's.
-    private void Multiply(in CudaMatrix.Part part, ref LinearArguments arguments)
-    {
-        arguments.Weights = part.Address;
-        arguments.RowBytes = part.RowBytes;
-        arguments.Outputs = part.Rows;
-        LinearArguments some = arguments;
-        for (int first = 0; first < arguments.Rows; first += some.Rows)
-        {
-            some.Rows = Math.Min(arguments.Rows - first, GridLimit * RowsPerBlock);
-            some.Input = arguments.Input + (nint)((long)first * arguments.Columns * sizeof(float));
-            some.Output = arguments.Output + (nint)((long)first * arguments.OutputStride * sizeof(float));
-            queue.Launch(Multiplying[part.Format], new((part.Rows + OutputsPerBlock - 1) / OutputsPerBlock, (some.Rows + RowsPerBlock - 1) / RowsPerBlock), Threads, 0, some);
-        }
-
-        arguments.Output += part.Rows * sizeof(float);
-        arguments.Bias += arguments.Bias == 0 ? 0 : part.Rows * sizeof(float);
     }
 
     private void Gate(in LinearOperation operation, nint products, CudaTensor output)

@@ -6,7 +6,8 @@ namespace KvChat.Kernels.Cuda;
 /// <summary>Weights in device memory, in the blocks of their file; only rows are brought into another order.</summary>
 internal sealed unsafe class CudaMatrix : DeviceMatrix
 {
-    private const int UploadBytes = 4 << 20;
+    // Kernels read weights by 16 bytes, wherever a row ends.
+    private const int UploadBytes = 4 << 20, Slack = 16;
 
     private readonly CudaQueue _queue;
     private readonly Part[] _parts;
@@ -35,21 +36,29 @@ internal sealed unsafe class CudaMatrix : DeviceMatrix
         int rows = 0;
         foreach (ref readonly MatrixData source in sources)
             rows = checked(rows + source.Rows);
-        Part[] parts = new Part[sources.Length];
-        int made = 0;
+        List<Part> parts = [];
         try
         {
-            for (; made < parts.Length; made++)
-                parts[made] = Upload(queue, sources[made]);
+            for (int first = 0, end; first < sources.Length; first = end)
+            {
+                // Neighbours of one format are one part, and so one launch.
+                end = first + 1;
+                while (end < sources.Length && sources[end].Format == sources[first].Format)
+                    end++;
+                parts.Add(Upload(queue, sources[first..end]));
+            }
         }
         catch
         {
-            for (int i = 0; i < made; i++)
-                queue.Free(parts[i].Address);
+            foreach (Part part in parts)
+                queue.Free(part.Address);
             throw;
         }
 
-        return new CudaMatrix(queue, rows, sources[0].Columns, [.. parts.Select(part => part.Rows)], parts);
+        int[] partRows = new int[sources.Length];
+        for (int i = 0; i < partRows.Length; i++)
+            partRows[i] = sources[i].Rows;
+        return new CudaMatrix(queue, rows, sources[0].Columns, partRows, [.. parts]);
     }
 
     /// <summary>The matrix as this back end's own.</summary>
@@ -67,18 +76,20 @@ internal sealed unsafe class CudaMatrix : DeviceMatrix
             _queue.Free(part.Address);
     }
 
-    private static Part Upload(CudaQueue queue, in MatrixData source)
+    private static Part Upload(CudaQueue queue, ReadOnlySpan<MatrixData> sources)
     {
-        long rowBytes = WeightFormats.RowBytes(source.Format, source.Columns), bytes = rowBytes * source.Rows;
-        nint address = queue.Allocate(bytes, $"weights of {source.Rows} x {source.Columns} in {WeightFormats.Name(source.Format)}");
+        WeightFormat format = sources[0].Format;
+        int columns = sources[0].Columns, rows = 0;
+        foreach (ref readonly MatrixData source in sources)
+            rows += source.Rows;
+        long rowBytes = WeightFormats.RowBytes(format, columns);
+        nint address = queue.Allocate((rowBytes * rows) + Slack, $"weights of {rows} x {columns} in {WeightFormats.Name(format)}"), at = address;
         try
         {
-            if (source.PairedHeadDim != 0)
-                UploadOrdered(queue, source, address, checked((int)rowBytes));
-            for (long at = 0, count; source.PairedHeadDim == 0 && at < bytes; at += count)
+            foreach (ref readonly MatrixData source in sources)
             {
-                count = Math.Min(UploadBytes, bytes - at);
-                queue.Upload((nint)(address + at), new ReadOnlySpan<byte>(source.Data + at, (int)count));
+                Upload(queue, source, at, rowBytes);
+                at += (nint)(rowBytes * source.Rows);
             }
         }
         catch
@@ -87,7 +98,23 @@ internal sealed unsafe class CudaMatrix : DeviceMatrix
             throw;
         }
 
-        return new Part(address, source.Format, source.Rows, rowBytes);
+        return new Part(address, format, rows, rowBytes);
+    }
+
+    private static void Upload(CudaQueue queue, in MatrixData source, nint address, long rowBytes)
+    {
+        if (source.PairedHeadDim != 0)
+        {
+            UploadOrdered(queue, source, address, checked((int)rowBytes));
+            return;
+        }
+
+        long bytes = rowBytes * source.Rows;
+        for (long at = 0, count; at < bytes; at += count)
+        {
+            count = Math.Min(UploadBytes, bytes - at);
+            queue.Upload((nint)(address + at), new ReadOnlySpan<byte>(source.Data + at, (int)count));
+        }
     }
 
     private static void UploadOrdered(CudaQueue queue, in MatrixData source, nint address, int rowBytes)

@@ -21,6 +21,42 @@ internal struct LinearArguments
     public int Padding;
 }
 
+/// <summary>A part of a linear layer on tensor cores: <c>ProductArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct ProductArguments
+{
+    public nint Weights;
+    public nint Input;
+    public nint Sums;
+    public nint Factors;
+    public nint Bias;
+    public nint Output;
+    public long RowBytes;
+    public int Rows;
+    public int Outputs;
+    public int Columns;
+    public int SumsStride;
+    public int OutputStride;
+    public int Adds;
+    public float Scale;
+    public float Cap;
+}
+
+/// <summary>Rows made ready for products: <c>PrepareArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PrepareArguments
+{
+    public nint Input;
+    public nint Weights;
+    public nint Output;
+    public nint Sums;
+    public nint Factors;
+    public int Columns;
+    public int SumsStride;
+    public float Epsilon;
+    public int Padding;
+}
+
 /// <summary>Products of gate and up: <c>GateArguments</c> of <c>linear.h</c>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct GateArguments

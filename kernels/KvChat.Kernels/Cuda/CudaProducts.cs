@@ -1,0 +1,139 @@
+namespace KvChat.Kernels.Cuda;
+
+/// <summary>Rows times weights, part by part: on tensor cores, or in singles where the matrix asks for it. Which form runs never shows in a row's bits.</summary>
+internal sealed class CudaProducts(CudaQueue queue) : IDisposable
+{
+    // A warp has one output; blocks in y have 8 rows each (linear.cu).
+    private const int PlainThreads = 128, PlainOutputs = PlainThreads / 32, PlainRows = 8, GridLimit = 65535;
+
+    private readonly CudaScratch _normed = new(queue), _prepared = new(queue);
+
+    /// <summary>Multiplies.</summary>
+    /// <param name="weight">Weights.</param>
+    /// <param name="source">Rows, and the norm before them.</param>
+    /// <param name="arguments">All but what is filled in here: weights, rows, their sums and factors.</param>
+    public void Run(CudaMatrix weight, in Source source, ProductArguments arguments)
+    {
+        nint normed = 0;
+        bool isPrepared = false;
+        foreach (CudaMatrix.Part part in weight.Parts)
+        {
+            arguments.Weights = part.Address;
+            arguments.RowBytes = part.RowBytes;
+            arguments.Outputs = part.Rows;
+            if (!ProductForms.TakesTensorCores(part.Format, weight.Columns) || part.Format == Quantization.WeightFormat.BF16)
+            {
+                ProductArguments some = arguments;
+                some.Input = normed = normed != 0 ? normed : Normed(source, arguments.Rows, weight.Columns);
+                some.Sums = some.Factors = 0;
+                if (ProductForms.TakesTensorCores(part.Format, weight.Columns))
+                    Multiply(ProductForms.Of(part.Format), some);
+                else
+                    MultiplyPlainly(ProductForms.Of(part.Format).Plain, some);
+            }
+            else
+            {
+                if (!isPrepared)
+                    Prepare(source, ref arguments);
+                isPrepared = true;
+                Multiply(ProductForms.Of(part.Format), arguments);
+            }
+
+            arguments.Output += part.Rows * sizeof(float);
+            arguments.Bias += arguments.Bias == 0 ? 0 : part.Rows * sizeof(float);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _normed.Dispose();
+        _prepared.Dispose();
+    }
+
+    private nint Normed(in Source source, int rows, int columns)
+    {
+        if (source.Norm == 0)
+            return source.Input;
+        NormArguments arguments = new()
+        {
+            Input = source.Input,
+            Weights = source.Norm,
+            Output = _normed.Ensure((long)rows * columns * sizeof(float)),
+            Rows = rows,
+            Columns = columns,
+            Epsilon = source.Epsilon,
+            Scale = 1,
+        };
+        queue.Launch("kv_norm", new(rows), 32, 0, arguments);
+        return arguments.Output;
+    }
+
+    // Rows in halves, then the sums of their groups, then their factors.
+    private void Prepare(in Source source, ref ProductArguments product)
+    {
+        const int Threads = 256, SharedBytes = 64;
+        product.SumsStride = (product.Columns + 63) / 64 * 4;
+        long rowBytes = (long)product.Rows * product.Columns * sizeof(float), sumBytes = (long)product.Rows * product.SumsStride * sizeof(float);
+        product.Input = _prepared.Ensure(rowBytes + sumBytes + ((long)product.Rows * sizeof(float)));
+        product.Sums = (nint)(product.Input + rowBytes);
+        product.Factors = (nint)(product.Sums + sumBytes);
+        PrepareArguments arguments = new()
+        {
+            Input = source.Input,
+            Weights = source.Norm,
+            Output = product.Input,
+            Sums = product.Sums,
+            Factors = product.Factors,
+            Columns = product.Columns,
+            SumsStride = product.SumsStride,
+            Epsilon = source.Epsilon,
+        };
+        queue.Launch("kv_prepare", new(product.Rows), Threads, SharedBytes, arguments);
+    }
+
+    private void Multiply(ProductForms forms, in ProductArguments arguments)
+    {
+        if (arguments.Rows <= forms.Few.Rows)
+        {
+            queue.Launch(forms.Few.Kernel, new(Blocks(arguments.Outputs, forms.Few.Outputs)), forms.Few.Threads, forms.Few.SharedBytes, arguments);
+            return;
+        }
+
+        ProductForms.Form many = forms.Many, some = forms.Some;
+        int blocks = Blocks(arguments.Rows, many.Rows), outputBlocks = Blocks(arguments.Outputs, many.Outputs);
+        bool busy = 2L * blocks * outputBlocks >= queue.Multiprocessors;
+        if (arguments.Rows > some.Rows && outputBlocks <= GridLimit && (busy || Blocks(arguments.Rows, some.Rows) > GridLimit))
+            queue.Launch(many.Kernel, new(blocks, outputBlocks), many.Threads, many.SharedBytes, arguments);
+        else
+            queue.Launch(some.Kernel, new(Blocks(arguments.Outputs, some.Outputs), Blocks(arguments.Rows, some.Rows)), some.Threads, some.SharedBytes, arguments);
+    }
+
+    private void MultiplyPlainly(string kernel, in ProductArguments product)
+    {
+        LinearArguments arguments = new()
+        {
+            Weights = product.Weights,
+            Bias = product.Bias,
+            RowBytes = product.RowBytes,
+            Outputs = product.Outputs,
+            Columns = product.Columns,
+            OutputStride = product.OutputStride,
+            Adds = product.Adds,
+            Scale = product.Scale,
+            Cap = product.Cap,
+        };
+        for (int first = 0; first < product.Rows; first += arguments.Rows)
+        {
+            arguments.Rows = Math.Min(product.Rows - first, GridLimit * PlainRows);
+            arguments.Input = product.Input + (nint)((long)first * product.Columns * sizeof(float));
+            arguments.Output = product.Output + (nint)((long)first * product.OutputStride * sizeof(float));
+            queue.Launch(kernel, new(Blocks(product.Outputs, PlainOutputs), Blocks(arguments.Rows, PlainRows)), PlainThreads, 0, arguments);
+        }
+    }
+
+    private static int Blocks(int count, int each) => (int)(((long)count + each - 1) / each);
+
+    /// <summary>Where rows are, the weights of an RMS norm before them or 0, and what it adds under the root.</summary>
+    internal readonly record struct Source(nint Input, nint Norm, float Epsilon);
+}
