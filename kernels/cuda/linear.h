@@ -101,6 +101,15 @@ struct ExpertArguments {
     int adds;
 };
 
+/// The largest numbers of rows as keys, `count` of each block's columns.
+struct TopArguments {
+    const float* values;  // [rows][columns]; null where keys are given
+    const u64* keys;
+    u64* output;  // [rows][blocks in x][count]
+    int columns;
+    int count;
+};
+
 template <class Arguments> KV_DEVICE void finish(const Arguments& a, int row, int output, float y) {
     if (a.bias) {
         y = y + a.bias[output];

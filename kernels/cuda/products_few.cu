@@ -92,7 +92,6 @@ template <class Codes, int Mi, int Ni, int Warps> struct FewRows {
                 }
             }
         }
-        copy_wait<0>();
         KV_UNROLL for (int i = 0; i < MINE; i++) {
             const int at = i * THREADS + thread_index(), row = block_y() * ROWS + at / OUTPUTS, output = first + at % OUTPUTS;
             if (at < SIZE && row < a.rows && output < a.outputs) {

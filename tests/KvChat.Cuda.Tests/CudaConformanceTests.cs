@@ -36,3 +36,8 @@ public sealed class CudaFamilyTests : FamilyConformance
 {
     protected override IComputeBackend Create(int threads = 1) => FakeDriver.Open();
 }
+
+public sealed class CudaTopTests : TopConformance
+{
+    protected override IComputeBackend Create() => FakeDriver.Open();
+}

@@ -31,6 +31,7 @@ public sealed class CudaEngineTests
         Assert.NotEmpty(onProcessor);
         Assert.Equal(onProcessor, onDevice);
         Assert.True(FakeDriver.Launches("kv_append") > 0);
+        Assert.True(FakeDriver.Launches("kv_top") > 0);
         Assert.Equal(setting != "off", FakeDriver.Launches("kv_scatter") > 0);
         Assert.Equal(setting is not ("off" or "both ends"), FakeDriver.Launches("kv_list_moves") > 0);
         Assert.Equal((0, 0, 0, 0), FakeDriver.Taken());

@@ -17,6 +17,9 @@ public interface IComputeBackend : IDisposable
     /// <summary>Bytes that are free of a memory of the back end's own, such as a graphics card's; null where it works in the memory of the machine.</summary>
     long? FreeMemoryBytes => null;
 
+    /// <summary>Most entries of a row that <see cref="FindTop"/> finds; 0 where the back end does not offer it.</summary>
+    int MaxTop => 0;
+
     /// <summary>Makes a matrix of zeros in fp32, <c>[rows, columns]</c>, row-major.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
     DeviceTensor CreateTensor(int rows, int columns);
@@ -66,4 +69,16 @@ public interface IComputeBackend : IDisposable
 
     /// <summary>Copies one row from host memory.</summary>
     void Write(DeviceTensor tensor, int row, ReadOnlySpan<float> source);
+
+    /// <summary>
+    /// Finds the largest numbers of each of the first rows of a tensor, in descending order, of equal ones the lowest column first, so that rows need not be copied
+    /// to host memory. What is no number comes first.
+    /// </summary>
+    /// <param name="tensor">For example logits, <c>[>= rows, vocabulary]</c>.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Receives the columns, <c>[rows, count]</c>, where count is at most <see cref="MaxTop"/> and the tensor's width.</param>
+    /// <param name="values">Receives the numbers, as many.</param>
+    /// <exception cref="NotSupportedException"><see cref="MaxTop"/> is 0.</exception>
+    /// <exception cref="ArgumentException">The spans do not fit the rows.</exception>
+    void FindTop(DeviceTensor tensor, int rows, Span<int> columns, Span<float> values) => throw new NotSupportedException($"{Name} does not look for the largest numbers of rows; MaxTop is 0.");
 }

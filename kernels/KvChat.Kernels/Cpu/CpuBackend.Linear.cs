@@ -3,6 +3,9 @@ namespace KvChat.Kernels.Cpu;
 public sealed partial class CpuBackend
 {
     /// <inheritdoc/>
+    public int MaxTop => TopValues.Most;
+
+    /// <inheritdoc/>
     public DeviceMatrix LoadMatrix(ReadOnlySpan<MatrixData> parts) =>
         CpuMatrix.Load(parts, _team, _width, _activations == ActivationPrecision.Float32);
 
@@ -69,4 +72,14 @@ public sealed partial class CpuBackend
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     public void Experts(in ExpertOperation operation) => (_experts ??= new ExpertRunner(_linear, _width)).Run(operation);
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The spans do not fit the rows.</exception>
+    public unsafe void FindTop(DeviceTensor tensor, int rows, Span<int> columns, Span<float> values)
+    {
+        CpuTensor from = CpuTensor.From(tensor, nameof(tensor));
+        int count = TopValues.Check(from, rows, columns, values);
+        for (int row = 0; row < rows; row++)
+            TopValues.Find(new ReadOnlySpan<float>(from.Row(row), from.Columns), columns.Slice(row * count, count), values.Slice(row * count, count));
+    }
 }

@@ -4,6 +4,10 @@ public sealed partial class CudaBackend
 {
     private readonly CudaLinear _linear;
     private readonly CudaExperts _experts;
+    private readonly CudaTop _top;
+
+    /// <inheritdoc/>
+    public int MaxTop => TopValues.Most;
 
     /// <inheritdoc/>
     public DeviceMatrix LoadMatrix(ReadOnlySpan<MatrixData> parts) => CudaMatrix.Load(_queue, parts);
@@ -24,4 +28,9 @@ public sealed partial class CudaBackend
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     public void Experts(in ExpertOperation operation) => _experts.Run(operation);
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The spans do not fit the rows.</exception>
+    public void FindTop(DeviceTensor tensor, int rows, Span<int> columns, Span<float> values) =>
+        _top.Find(CudaTensor.From(tensor, nameof(tensor)), rows, columns, values);
 }

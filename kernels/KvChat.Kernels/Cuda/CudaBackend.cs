@@ -20,6 +20,7 @@ public sealed partial class CudaBackend : IComputeBackend
         _attention = new CudaAttention(_queue);
         _linear = new CudaLinear(_queue);
         _experts = new CudaExperts(_queue, _linear);
+        _top = new CudaTop(_queue);
     }
 
     /// <inheritdoc/>
@@ -130,6 +131,7 @@ public sealed partial class CudaBackend : IComputeBackend
         _disposed = true;
         _attention.Dispose();
         _experts.Dispose();
+        _top.Dispose();
         _linear.Dispose();
         _queue.Dispose();
     }

@@ -9,6 +9,9 @@ namespace KvChat.Runtime.Sampling;
 /// </summary>
 public sealed class TokenSampler
 {
+    /// <summary>What <see cref="DrawTop"/> gives where the largest logits do not decide.</summary>
+    internal const int NeedsAll = -2;
+
     private readonly SamplingOptions _options;
     private readonly Dictionary<int, int> _answered = [];
     private readonly HashSet<int> _seen = [];
@@ -31,6 +34,11 @@ public sealed class TokenSampler
         }
     }
 
+    /// <summary>How many of the largest logits are enough to draw from, mostly; 0 where all of them are needed.</summary>
+    internal int TopNeeded => CountsAnswer || _options.RepetitionPenalty != 1 ? 0
+        : _options.Temperature == 0 ? 1
+        : _options is { TopK: > 0 and < int.MaxValue, TopP: 1 } ? _options.TopK + 1 : 0;
+
     private bool CountsAnswer => _options.FrequencyPenalty != 0 || _options.PresencePenalty != 0;
 
     /// <summary>Draws the next token. Allocates nothing where it is greedy without penalties.</summary>
@@ -48,6 +56,30 @@ public sealed class TokenSampler
         int token = _options.Temperature == 0 ? best : DrawWarm(logits, logits[best], scratch);
         Remember(token);
         return token;
+    }
+
+    /// <summary>Draws what <see cref="Draw"/> would, from the largest logits alone.</summary>
+    /// <param name="tokens">The tokens of the largest logits, in descending order, of equal ones the lowest first; overwritten. At least <see cref="TopNeeded"/>, or all.</param>
+    /// <param name="logits">Their logits; overwritten.</param>
+    /// <returns>The token, -1 where logits are not numbers, or <see cref="NeedsAll"/>; nothing is drawn then.</returns>
+    internal int DrawTop(Span<int> tokens, Span<float> logits)
+    {
+        float max = logits[0], scale = 1 / _options.Temperature;
+        if (!float.IsFinite(max))
+            return -1;
+        if (_options.Temperature == 0)
+            return tokens[0];
+        foreach (ref float logit in logits)
+            logit = MathF.Exp((logit - max) * scale);
+
+        // Different logits can have one weight, and weights are what is cut by.
+        int kept = _options.TopK;
+        if (kept < logits.Length && logits[kept] >= logits[kept - 1] && logits[kept] > 0)
+            return NeedsAll;
+        logits.Sort(tokens, static (a, b) => b.CompareTo(a));
+        SortTies(logits, tokens);
+        kept = Truncate(logits, 0, logits.Length);
+        return Pick(logits[..kept], tokens, Next() * Sum(logits[..kept]));
     }
 
     private void Remember(int token)

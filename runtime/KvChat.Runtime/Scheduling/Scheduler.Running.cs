@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using KvChat.Kernels;
 using KvChat.Runtime.Compression;
+using KvChat.Runtime.Sampling;
 
 namespace KvChat.Runtime.Scheduling;
 
@@ -21,6 +22,7 @@ internal sealed partial class Scheduler
                 _logitRows[logits++] = rows - 1 - piece.SuffixRows;
         }
 
+        _logitCount = logits;
         _batch.SequenceCount = _pieces.Count;
         _batch.RowCount = rows;
         try
@@ -134,6 +136,7 @@ internal sealed partial class Scheduler
         foreach (Piece piece in _pieces)
             Commit(piece);
         int logits = 0;
+        _topCount = 0;
         foreach (Piece piece in _pieces)
         {
             if (piece.Session.Preparation is null && piece.Session.Read == piece.Session.TokenCount)
@@ -242,16 +245,21 @@ internal sealed partial class Scheduler
 
     private void Draw(Session session, int logitsIndex)
     {
-        _pass.ReadLogits(logitsIndex, _logits);
-        if (session.Request.TopLogProbabilities is not null)
-            _probabilities.Take(_logits);
-        if (session.Constraint?.Apply(_logits) == false)
+        int token = DrawTop(session, logitsIndex);
+        if (token == TokenSampler.NeedsAll)
         {
-            Complete(session, GenerationEnd.Stop);
-            return;
+            _pass.ReadLogits(logitsIndex, _logits);
+            if (session.Request.TopLogProbabilities is not null)
+                _probabilities.Take(_logits);
+            if (session.Constraint?.Apply(_logits) == false)
+            {
+                Complete(session, GenerationEnd.Stop);
+                return;
+            }
+
+            token = session.Sampler.Draw(_logits, _scratch);
         }
 
-        int token = session.Sampler.Draw(_logits, _scratch);
         if (token < 0)
             throw new GenerationFailedException($"The model's logits after token {session.Read - 1} are not numbers.");
         bool stops = IsStop(session, token);

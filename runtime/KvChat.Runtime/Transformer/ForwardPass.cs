@@ -91,6 +91,9 @@ public sealed class ForwardPass : IDisposable
     /// <summary>Copies the logits of the i-th row that the last <see cref="Run"/> was asked for, <c>[vocabulary]</c>.</summary>
     public void ReadLogits(int index, Span<float> logits) => _backend.Read(_logits, index, logits);
 
+    /// <summary>Finds the largest logits of the first rows that the last <see cref="Run"/> was asked for; see <see cref="IComputeBackend.FindTop"/>.</summary>
+    internal void FindTop(int rows, Span<int> tokens, Span<float> logits) => _backend.FindTop(_logits, rows, tokens, logits);
+
     /// <inheritdoc/>
     public void Dispose()
     {

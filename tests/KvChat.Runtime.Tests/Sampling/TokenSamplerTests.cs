@@ -21,6 +21,42 @@ public sealed class TokenSamplerTests
         Assert.Equal(-1, Draw(new SamplingOptions { Temperature = 1, Seed = 1 }, [0, bad, 1]));
     }
 
+    /// <summary>Equal logits, logits whose weights are equal or vanish, and what is no number.</summary>
+    [Theory]
+    [InlineData(0f, 0, 0f)]
+    [InlineData(1f, 1, 0f)]
+    [InlineData(1f, 5, 0f)]
+    [InlineData(0.01f, 5, 0f)]
+    [InlineData(100f, 20, 0f)]
+    [InlineData(1f, 20, 0.3f)]
+    [InlineData(0.7f, 63, 0.001f)]
+    public void The_largest_logits_give_the_tokens_that_all_of_them_give(float temperature, int topK, float minP)
+    {
+        SamplingOptions options = new() { Temperature = temperature, TopK = topK, MinP = minP, Seed = 3 };
+        TokenSampler whole = new(options, []), top = new(options, []);
+        using KvChat.Kernels.Cpu.CpuBackend backend = new();
+        using KvChat.Kernels.DeviceTensor tensor = backend.CreateTensor(1, 70);
+        Random random = new(5);
+        int decided = 0;
+        for (int round = 0; round < 400; round++)
+        {
+            float[] logits = [.. Enumerable.Range(0, 70).Select(_ => (float)(random.Next(3) == 0 ? random.Next(-3, 4) : random.Next(2) == 0 ? random.NextDouble() * 1e-6 : random.NextDouble() * 12))];
+            if (round % 100 == 99)
+                logits[random.Next(70)] = round % 200 == 99 ? float.NaN : float.PositiveInfinity;
+            int[] tokens = new int[Math.Min(top.TopNeeded, 70)];
+            float[] values = new float[tokens.Length];
+            backend.Write(tensor, 0, logits);
+            backend.FindTop(tensor, 1, tokens, values);
+            int fromTop = top.DrawTop(tokens, values);
+            decided += fromTop != TokenSampler.NeedsAll ? 1 : 0;
+            if (fromTop == TokenSampler.NeedsAll)
+                fromTop = top.Draw([.. logits], _scratch);
+            Assert.Equal(whole.Draw(logits, _scratch), fromTop);
+        }
+
+        Assert.InRange(decided, 1, 400);
+    }
+
     [Fact]
     public void Nothing_but_minus_infinity_is_refused() =>
         Assert.Equal(-1, Draw(new SamplingOptions(), [float.NegativeInfinity, float.NegativeInfinity]));

@@ -112,3 +112,14 @@ internal struct ExpertArguments
     public int PerRow;
     public int Adds;
 }
+
+/// <summary>The largest numbers of rows: <c>TopArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TopArguments
+{
+    public nint Values;
+    public nint Keys;
+    public nint Output;
+    public int Columns;
+    public int Count;
+}
