@@ -40,6 +40,28 @@ struct ProductArguments {
     float cap;  // 0 for none
 };
 
+/// Products of few rows with the weights of the experts that they chose: slot i is row i / per_row of the rows, and row i of the output.
+struct ExpertProductArguments {
+    ProductArguments product;  // its weights are not looked at, its rows are the slots
+    const u64* weights;        // addresses by expert
+    const int* chosen;         // by slot
+    int per_row;
+    int padding;
+};
+
+/// A row's experts in descending order of their logits, of equal ones the first, and the shares of their results: scale * softmax.
+struct ChooseArguments {
+    const float* logits;
+    int* chosen;
+    float* shares;
+    int rows;
+    int experts;
+    int per_row;
+    int normalises;  // the softmax is over the chosen
+    float scale;
+    int padding;
+};
+
 /// Rows as products take them: numbers in two halves each, sums of groups of 16, the factor that the products of a row are multiplied with.
 struct PrepareArguments {
     const float* input;

@@ -125,7 +125,9 @@ KV_DEVICE void finish_product(const ProductArguments& a, int row, int output, fl
     finish(a, row, output, a.factors ? sum * a.factors[row] : sum);
 }
 
-#define KV_PRODUCT_FORMATS(KERNEL) \
-    KERNEL(F16) KERNEL(BF16) KERNEL(Q4_0) KERNEL(Q4_1) KERNEL(Q5_0) KERNEL(Q5_1) KERNEL(Q8_0) \
+// Formats whose rows come in halves.
+#define KV_HALVES_FORMATS(KERNEL) \
+    KERNEL(F16) KERNEL(Q4_0) KERNEL(Q4_1) KERNEL(Q5_0) KERNEL(Q5_1) KERNEL(Q8_0) \
     KERNEL(IQ4_NL) KERNEL(Q2_K) KERNEL(Q3_K) KERNEL(Q4_K) KERNEL(Q5_K) KERNEL(Q6_K) KERNEL(IQ4_XS)
+#define KV_PRODUCT_FORMATS(KERNEL) KV_HALVES_FORMATS(KERNEL) KERNEL(BF16)
 }

@@ -32,7 +32,7 @@ template <class Codes, int Mi, int Ni, int Warps> struct FewRows {
     const ProductArguments& a;
     u8* shared;
     float* partial;
-    int first, warp, lane;
+    int first, first_row, warp, lane;
 
     KV_DEVICE int column_of(int i) const { return (i / CHUNKS * Warps + warp) * kSegment + i % CHUNKS * Codes::kColumns; }
     KV_DEVICE u8* chunks_of(int i) const { return shared + (2 * warp + (i & 1)) * CHUNK_BYTES; }
@@ -70,7 +70,7 @@ template <class Codes, int Mi, int Ni, int Warps> struct FewRows {
 
     KV_DEVICE void run() const {
         constexpr int MINE = (SIZE + THREADS - 1) / THREADS;
-        const FarRows<Ni> rows(a, block_y() * ROWS, lane);
+        const FarRows<Ni> rows(a, first_row, lane);
         const int segments = ceiling_divide(a.columns, kSegment);
         float totals[MINE];
         KV_UNROLL for (int i = 0; i < MINE; i++) {
@@ -93,7 +93,7 @@ template <class Codes, int Mi, int Ni, int Warps> struct FewRows {
             }
         }
         KV_UNROLL for (int i = 0; i < MINE; i++) {
-            const int at = i * THREADS + thread_index(), row = block_y() * ROWS + at / OUTPUTS, output = first + at % OUTPUTS;
+            const int at = i * THREADS + thread_index(), row = first_row + at / OUTPUTS, output = first + at % OUTPUTS;
             if (at < SIZE && row < a.rows && output < a.outputs) {
                 finish_product(a, row, output, totals[i]);
             }
@@ -101,14 +101,29 @@ template <class Codes, int Mi, int Ni, int Warps> struct FewRows {
     }
 };
 
-template <class Codes, int Mi, int Ni, int Warps> KV_DEVICE void multiply_few(const ProductArguments& a, u8* shared) {
+template <class Codes, int Mi, int Ni, int Warps> KV_DEVICE void multiply_few(const ProductArguments& a, int first_row, u8* shared) {
     typedef FewRows<Codes, Mi, Ni, Warps> Form;
-    const Form form{a, shared, (float*)(shared + Warps * 2 * Form::CHUNK_BYTES), block_x() * Form::OUTPUTS, warp_index(), lane_index()};
+    const Form form{a, shared, (float*)(shared + Warps * 2 * Form::CHUNK_BYTES), block_x() * Form::OUTPUTS, first_row, warp_index(), lane_index()};
     form.run();
+}
+
+// A block has one slot.
+template <class Codes> KV_DEVICE void multiply_expert(const ExpertProductArguments& e, u8* shared) {
+    const int slot = block_y(), row = slot / e.per_row;
+    ProductArguments a = e.product;
+    a.weights = (const u8*)e.weights[e.chosen[slot]];
+    a.input += (u64)row * a.columns * 4;
+    a.sums += (u64)row * a.sums_stride;
+    a.factors += row;
+    a.output += (u64)slot * a.output_stride;
+    a.rows = 1;
+    multiply_few<Codes, 1, 1, 8>(a, 0, shared);
 }
 }
 
 #define KV_FEW(format) \
-    KV_KERNEL void KV_BOUNDS(256) kv_multiply_8_##format(kv::ProductArguments a) { KV_DYNAMIC_SHARED(shared); kv::multiply_few<kv::Codes##format, 1, 1, 8>(a, shared); } \
-    KV_KERNEL void KV_BOUNDS(128) kv_multiply_32_##format(kv::ProductArguments a) { KV_DYNAMIC_SHARED(shared); kv::multiply_few<kv::Codes##format, 2, 4, 4>(a, shared); }
+    KV_KERNEL void KV_BOUNDS(256) kv_multiply_8_##format(kv::ProductArguments a) { KV_DYNAMIC_SHARED(shared); kv::multiply_few<kv::Codes##format, 1, 1, 8>(a, kv::block_y() * 8, shared); } \
+    KV_KERNEL void KV_BOUNDS(128) kv_multiply_32_##format(kv::ProductArguments a) { KV_DYNAMIC_SHARED(shared); kv::multiply_few<kv::Codes##format, 2, 4, 4>(a, kv::block_y() * 32, shared); }
+#define KV_EXPERT(format) KV_KERNEL void KV_BOUNDS(256) kv_multiply_expert_##format(kv::ExpertProductArguments a) { KV_DYNAMIC_SHARED(shared); kv::multiply_expert<kv::Codes##format>(a, shared); }
 KV_PRODUCT_FORMATS(KV_FEW)
+KV_HALVES_FORMATS(KV_EXPERT)

@@ -35,6 +35,15 @@ public sealed class CudaLinearTests : LinearConformance
 public sealed class CudaFamilyTests : FamilyConformance
 {
     protected override IComputeBackend Create(int threads = 1) => FakeDriver.Open();
+
+    /// <summary>The device takes the weights of chosen experts by their addresses; the host is told the choice for many rows alone.</summary>
+    [Fact]
+    public void Few_rows_take_experts_by_address()
+    {
+        A_row_has_the_same_bits_whoever_shares_its_experts(KvChat.Kernels.Quantization.WeightFormat.Q8_0, 64);
+        Assert.True(FakeDriver.Launches("kv_multiply_expert_Q8_0") > 0);
+        Assert.True(FakeDriver.Launches("kv_multiply_32_Q8_0") > 0);
+    }
 }
 
 public sealed class CudaTopTests : TopConformance

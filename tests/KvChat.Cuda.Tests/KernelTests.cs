@@ -22,6 +22,8 @@ public sealed class KernelTests
     [InlineData("kv_multiply_8_Q4_K", typeof(ProductArguments))]
     [InlineData("kv_multiply_32_Q4_K", typeof(ProductArguments))]
     [InlineData("kv_multiply_many_Q4_K", typeof(ProductArguments))]
+    [InlineData("kv_multiply_expert_Q4_K", typeof(ExpertProductArguments))]
+    [InlineData("kv_choose_experts", typeof(ChooseArguments))]
     [InlineData("kv_top", typeof(TopArguments))]
     [InlineData("kv_prepare", typeof(PrepareArguments))]
     [InlineData("kv_gate", typeof(GateArguments))]

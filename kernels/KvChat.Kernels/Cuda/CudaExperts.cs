@@ -4,17 +4,17 @@ using KvChat.Kernels.Cpu;
 namespace KvChat.Kernels.Cuda;
 
 /// <summary>
-/// Feed-forward parts with experts: logits and products on the device, the choice on the host. An expert's products are made for all rows that chose it; then
-/// a row adds its own in descending order of p, whoever shares them.
+/// Feed-forward parts with experts. The device chooses. Few rows take the weights of their experts by address, so that nobody waits; for many the host is told the
+/// choice, and an expert's products are made for all rows that chose it. Either way a row adds its own in descending order of p, with the same bits.
 /// </summary>
 internal sealed class CudaExperts(CudaQueue queue, CudaLinear linear) : IDisposable
 {
-    private const int Threads = 128;
+    private const int Threads = 128, FewRows = 8;
 
-    private readonly CudaScratch _sharesOnDevice = new(queue);
+    private readonly CudaScratch _sharesOnDevice = new(queue), _chosenOnDevice = new(queue), _products = new(queue), _tables = new(queue);
     private CudaTensor? _logits, _gathered, _hidden, _part, _results;
-    private float[] _rowLogits = [], _shares = [];
     private int[] _chosen = [];
+    private long[] _addresses = [];
 
     /// <summary>Runs the part.</summary>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
@@ -24,22 +24,22 @@ internal sealed class CudaExperts(CudaQueue queue, CudaLinear linear) : IDisposa
         CudaTensor input = CudaTensor.From(operation.Input, nameof(operation.Input)), output = CudaTensor.From(operation.Output, nameof(operation.Output));
         if (operation.Rows == 0)
             return;
-        Route(operation);
+        Choose(operation);
         CudaTensor results = Room(ref _results, operation.Rows * operation.PerRow, input.Columns);
-        for (int expert = 0; expert < operation.GateUp.Count; expert++)
-            RunExpert(operation, expert, input, results);
-        int count = operation.Rows * operation.PerRow;
+        if (operation.Rows <= FewRows && CudaProducts.TakesExperts(operation.GateUp) && CudaProducts.TakesExperts(operation.Down))
+            RunChosen(operation, input, results);
+        else
+            RunGrouped(operation, input, results);
         ExpertArguments arguments = new()
         {
             Results = results.Address,
-            Shares = _sharesOnDevice.Ensure((long)count * sizeof(float)),
+            Shares = _sharesOnDevice.Address,
             Output = output.Address,
             Rows = operation.Rows,
             Columns = input.Columns,
             PerRow = operation.PerRow,
             Adds = operation.Adds ? 1 : 0,
         };
-        queue.Upload(arguments.Shares, MemoryMarshal.AsBytes(_shares.AsSpan(0, count)));
         queue.Launch("kv_add_experts", new(operation.Rows, (input.Columns + Threads - 1) / Threads), Threads, 0, arguments);
     }
 
@@ -48,36 +48,88 @@ internal sealed class CudaExperts(CudaQueue queue, CudaLinear linear) : IDisposa
     {
         foreach (CudaTensor? tensor in (ReadOnlySpan<CudaTensor?>)[_logits, _gathered, _hidden, _part, _results])
             tensor?.Dispose();
-        _sharesOnDevice.Dispose();
+        foreach (CudaScratch scratch in (ReadOnlySpan<CudaScratch>)[_sharesOnDevice, _chosenOnDevice, _products, _tables])
+            scratch.Dispose();
     }
 
-    private void Route(in ExpertOperation operation)
+    private void Choose(in ExpertOperation operation)
     {
-        int rows = operation.Rows, perRow = operation.PerRow, experts = operation.Router.Rows;
-        CudaTensor logits = Room(ref _logits, rows, experts);
+        int slots = operation.Rows * operation.PerRow, experts = operation.Router.Rows;
+        CudaTensor logits = Room(ref _logits, operation.Rows, experts);
         linear.Linear(new LinearOperation
         {
             Input = operation.Input,
-            Rows = rows,
+            Rows = operation.Rows,
             Norm = operation.Norm,
             NormEpsilon = operation.NormEpsilon,
             Weight = operation.Router,
             Output = logits,
         });
-        if (_chosen.Length < rows * perRow)
+        ChooseArguments arguments = new()
         {
-            _chosen = new int[rows * perRow];
-            _shares = new float[rows * perRow];
+            Logits = logits.Address,
+            Chosen = _chosenOnDevice.Ensure((long)slots * sizeof(int)),
+            Shares = _sharesOnDevice.Ensure((long)slots * sizeof(float)),
+            Rows = operation.Rows,
+            Experts = experts,
+            PerRow = operation.PerRow,
+            Normalises = operation.Normalises ? 1 : 0,
+            Scale = operation.Scale == 0 ? 1 : operation.Scale,
+        };
+        queue.Launch("kv_choose_experts", new(operation.Rows), 32, 0, arguments);
+    }
+
+    private void RunChosen(in ExpertOperation operation, CudaTensor input, CudaTensor results)
+    {
+        CudaMatrix gateUp = CudaMatrix.From(operation.GateUp[0], nameof(operation.GateUp)), down = CudaMatrix.From(operation.Down[0], nameof(operation.Down));
+        int slots = operation.Rows * operation.PerRow, experts = operation.GateUp.Count;
+        if (down.Rows != input.Columns || gateUp.Columns != input.Columns || gateUp.Rows != 2 * down.Columns)
+            throw new ArgumentException($"Experts of {gateUp.Rows} x {gateUp.Columns} and {down.Rows} x {down.Columns} do not fit rows of {input.Columns} numbers.", nameof(operation));
+        nint tables = UploadTables(operation, gateUp.Parts.Length, down.Parts.Length), chosen = _chosenOnDevice.Address;
+        ProductArguments arguments = new()
+        {
+            Output = _products.Ensure((long)slots * gateUp.Rows * sizeof(float)),
+            Rows = operation.Rows,
+            Columns = gateUp.Columns,
+            OutputStride = gateUp.Rows,
+            Scale = 1,
+        };
+        nint norm = CudaLinear.AddressOf(operation.Norm, input.Columns, nameof(operation.Norm));
+        linear.Products.RunExperts(gateUp, experts, tables, chosen, operation.PerRow, new(input.Address, norm, operation.NormEpsilon), arguments);
+        CudaTensor hidden = Room(ref _hidden, slots, down.Columns);
+        linear.Gate(slots, operation.Activation, arguments.Output, hidden);
+        arguments = arguments with { Output = results.Address, Rows = slots, Columns = down.Columns, OutputStride = down.Rows };
+        linear.Products.RunExperts(down, experts, tables + (gateUp.Parts.Length * experts * sizeof(long)), chosen, 1, new(hidden.Address, 0, 0), arguments);
+    }
+
+    // Addresses by part and expert: those of gate and up, then those of down.
+    private nint UploadTables(in ExpertOperation operation, int gateUpParts, int downParts)
+    {
+        int experts = operation.GateUp.Count, count = (gateUpParts + downParts) * experts;
+        if (_addresses.Length < count)
+            _addresses = new long[count];
+        for (int e = 0; e < experts; e++)
+        {
+            ReadOnlySpan<CudaMatrix.Part> gateUp = CudaMatrix.From(operation.GateUp[e], nameof(operation.GateUp)).Parts, down = CudaMatrix.From(operation.Down[e], nameof(operation.Down)).Parts;
+            for (int part = 0; part < gateUpParts; part++)
+                _addresses[(part * experts) + e] = gateUp[part].Address;
+            for (int part = 0; part < downParts; part++)
+                _addresses[((gateUpParts + part) * experts) + e] = down[part].Address;
         }
 
-        if (_rowLogits.Length < rows * experts)
-            _rowLogits = new float[rows * experts];
-        queue.Download(logits.Address, MemoryMarshal.AsBytes(_rowLogits.AsSpan(0, rows * experts)));
-        for (int row = 0; row < rows; row++)
-            ExpertChoice.Choose(_rowLogits.AsSpan(row * experts, experts), operation.Normalises, _chosen.AsSpan(row * perRow, perRow), _shares.AsSpan(row * perRow, perRow));
-        float scale = operation.Scale == 0 ? 1 : operation.Scale;
-        foreach (ref float share in _shares.AsSpan(0, rows * perRow))
-            share *= scale;
+        nint tables = _tables.Ensure((long)count * sizeof(long));
+        queue.Upload(tables, MemoryMarshal.AsBytes(_addresses.AsSpan(0, count)));
+        return tables;
+    }
+
+    private void RunGrouped(in ExpertOperation operation, CudaTensor input, CudaTensor results)
+    {
+        int slots = operation.Rows * operation.PerRow;
+        if (_chosen.Length < slots)
+            _chosen = new int[slots];
+        queue.Download(_chosenOnDevice.Address, MemoryMarshal.AsBytes(_chosen.AsSpan(0, slots)));
+        for (int expert = 0; expert < operation.GateUp.Count; expert++)
+            RunExpert(operation, expert, input, results);
     }
 
     private void RunExpert(in ExpertOperation operation, int expert, CudaTensor input, CudaTensor results)

@@ -14,6 +14,9 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
     private readonly CudaProducts _multiply = new(queue);
     private readonly CudaScratch _products = new(queue), _tokens = new(queue);
 
+    /// <summary>Rows times weights.</summary>
+    public CudaProducts Products => _multiply;
+
     /// <summary>Rows of an embedding table.</summary>
     /// <exception cref="ArgumentException">A token is no row of the table, or the tensor does not fit.</exception>
     public void Embed(CudaMatrix table, ReadOnlySpan<int> tokens, CudaTensor output, float scale)
@@ -65,7 +68,7 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
         nint products = arguments.Output;
         _multiply.Run(weight, new(input.Address, norm, operation.NormEpsilon), arguments);
         if (gated)
-            Gate(operation, products, output);
+            Gate(operation.Rows, operation.Epilogue, products, output);
     }
 
     /// <summary>Adds a normalised tensor to another.</summary>
@@ -94,6 +97,19 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
         queue.Launch("kv_norm", new(operation.Rows), 32, 0, arguments);
     }
 
+    /// <summary>Joins products of gate and up, <c>[rows, 2 * columns]</c>, in a tensor.</summary>
+    public void Gate(int rows, LinearEpilogue activation, nint products, CudaTensor output)
+    {
+        GateArguments arguments = new() { Columns = output.Columns, Gelu = activation == LinearEpilogue.GatedGelu ? 1 : 0 };
+        for (int first = 0; first < rows; first += arguments.Rows)
+        {
+            arguments.Rows = Math.Min(rows - first, GridLimit);
+            arguments.Products = products + (nint)(2L * first * output.Columns * sizeof(float));
+            arguments.Output = output.Address + (nint)((long)first * output.Columns * sizeof(float));
+            queue.Launch("kv_gate", new((output.Columns + Threads - 1) / Threads, arguments.Rows), Threads, 0, arguments);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -102,23 +118,13 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
         _tokens.Dispose();
     }
 
-    private static nint AddressOf(DeviceVector? vector, int length, string name)
+    /// <summary>Device address of a vector that must have a length; 0 for none.</summary>
+    /// <exception cref="ArgumentException">It has another length.</exception>
+    public static nint AddressOf(DeviceVector? vector, int length, string name)
     {
         if (vector is null)
             return 0;
         CudaVector found = CudaVector.From(vector, name);
         return found.Length == length ? found.Address : throw new ArgumentException($"{name} has {found.Length} numbers, not {length}.", name);
-    }
-
-    private void Gate(in LinearOperation operation, nint products, CudaTensor output)
-    {
-        GateArguments arguments = new() { Columns = output.Columns, Gelu = operation.Epilogue == LinearEpilogue.GatedGelu ? 1 : 0 };
-        for (int first = 0; first < operation.Rows; first += arguments.Rows)
-        {
-            arguments.Rows = Math.Min(operation.Rows - first, GridLimit);
-            arguments.Products = products + (nint)(2L * first * output.Columns * sizeof(float));
-            arguments.Output = output.Address + (nint)((long)first * output.Columns * sizeof(float));
-            queue.Launch("kv_gate", new((output.Columns + Threads - 1) / Threads, arguments.Rows), Threads, 0, arguments);
-        }
     }
 }

@@ -1,3 +1,5 @@
+using KvChat.Kernels.Quantization;
+
 namespace KvChat.Kernels.Cuda;
 
 /// <summary>Rows times weights, part by part: on tensor cores, or in singles where the matrix asks for it. Which form runs never shows in a row's bits.</summary>
@@ -21,7 +23,7 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
             arguments.Weights = part.Address;
             arguments.RowBytes = part.RowBytes;
             arguments.Outputs = part.Rows;
-            if (!ProductForms.TakesTensorCores(part.Format, weight.Columns) || part.Format == Quantization.WeightFormat.BF16)
+            if (!ProductForms.TakesTensorCores(part.Format, weight.Columns) || part.Format == WeightFormat.BF16)
             {
                 ProductArguments some = arguments;
                 some.Input = normed = normed != 0 ? normed : Normed(source, arguments.Rows, weight.Columns);
@@ -41,6 +43,49 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
 
             arguments.Output += part.Rows * sizeof(float);
             arguments.Bias += arguments.Bias == 0 ? 0 : part.Rows * sizeof(float);
+        }
+    }
+
+    /// <summary>Whether <see cref="RunExperts"/> takes these: all have the same parts, whose rows come in halves.</summary>
+    public static bool TakesExperts(IReadOnlyList<DeviceMatrix> experts)
+    {
+        ReadOnlySpan<CudaMatrix.Part> first = CudaMatrix.From(experts[0], nameof(experts)).Parts;
+        for (int e = 0; e < experts.Count; e++)
+        {
+            ReadOnlySpan<CudaMatrix.Part> parts = CudaMatrix.From(experts[e], nameof(experts)).Parts;
+            if (parts.Length != first.Length || experts[e].Columns != experts[0].Columns)
+                return false;
+            for (int i = 0; i < parts.Length; i++)
+            {
+                WeightFormat format = parts[i].Format;
+                if (format != first[i].Format || parts[i].Rows != first[i].Rows || format == WeightFormat.BF16 || !ProductForms.TakesTensorCores(format, experts[e].Columns))
+                    return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Multiplies rows with the weights of experts that the device has chosen.</summary>
+    /// <param name="weight">One of the experts' matrices; all are alike (<see cref="TakesExperts"/>).</param>
+    /// <param name="experts">How many there are.</param>
+    /// <param name="tables">Device address of the addresses of their parts, <c>[parts, experts]</c>.</param>
+    /// <param name="chosen">Device address of the chosen expert of each slot.</param>
+    /// <param name="perRow">Slots of a row.</param>
+    /// <param name="source">Rows, and the norm before them.</param>
+    /// <param name="arguments">As in <see cref="Run"/>; its rows are those of the source.</param>
+    public void RunExperts(CudaMatrix weight, int experts, nint tables, nint chosen, int perRow, in Source source, ProductArguments arguments)
+    {
+        Prepare(source, ref arguments);
+        foreach (CudaMatrix.Part part in weight.Parts)
+        {
+            arguments.RowBytes = part.RowBytes;
+            arguments.Outputs = part.Rows;
+            ExpertProductArguments some = new() { Product = arguments, Weights = tables, Chosen = chosen, PerRow = perRow };
+            ProductForms.Form form = ProductForms.Of(part.Format).Few;
+            queue.Launch(ProductForms.Of(part.Format).Expert, new(Blocks(part.Rows, form.Outputs), arguments.Rows * perRow), form.Threads, form.SharedBytes, some);
+            tables += experts * sizeof(long);
+            arguments.Output += part.Rows * sizeof(float);
         }
     }
 

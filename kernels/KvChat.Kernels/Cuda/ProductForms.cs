@@ -21,6 +21,7 @@ internal sealed class ProductForms
         Some = new("kv_multiply_32_" + name, 32, 32, 128, 4 * ((2 * 32 * stride) + (2 * 32 * 32 * sizeof(float))));
         Many = new("kv_multiply_many_" + name, 128, 64, 256, 2 * ((64 * 64 * 4) + (64 * 16) + (128 * stride)));
         Plain = "kv_linear_" + name;
+        Expert = "kv_multiply_expert_" + name;
     }
 
     /// <summary>For up to 8 rows: the warps of a block share the columns.</summary>
@@ -34,6 +35,9 @@ internal sealed class ProductForms
 
     /// <summary>In singles; of F32, F16 and BF16.</summary>
     public string Plain { get; }
+
+    /// <summary>As <see cref="Few"/>, a row a block, with the weights of an expert that the device has chosen; not of F32 and BF16.</summary>
+    public string Expert { get; }
 
     /// <summary>The forms of a format.</summary>
     public static ProductForms Of(WeightFormat format) => All[format];

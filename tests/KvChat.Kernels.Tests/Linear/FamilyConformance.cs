@@ -11,15 +11,17 @@ public abstract class FamilyConformance
     protected abstract IComputeBackend Create(int threads = 1);
 
     [Theory]
-    [InlineData(48, 2, true)]
-    [InlineData(48, 3, false)]
-    [InlineData(32, 8, true)]
-    [InlineData(17, 1, true)]
-    public void Rows_pass_their_best_experts(int hidden, int perRow, bool normalises)
+    [InlineData(48, 2, true, WeightFormat.F32)]
+    [InlineData(48, 3, false, WeightFormat.F32)]
+    [InlineData(32, 8, true, WeightFormat.F32)]
+    [InlineData(17, 1, true, WeightFormat.F32)]
+    [InlineData(48, 3, false, WeightFormat.F16)]
+    [InlineData(48, 2, true, WeightFormat.F16)]
+    public void Rows_pass_their_best_experts(int hidden, int perRow, bool normalises, WeightFormat format)
     {
         using IComputeBackend backend = Create();
-        using World world = new(backend, hidden);
-        float[][] input = LinearCase.RandomInput(21, Width, 5), actual = world.Run(input, perRow, normalises, 21);
+        using World world = new(backend, hidden, format);
+        float[][] input = LinearCase.RandomInput(21, Width, 5), actual = world.Run(input, perRow, normalises, format == WeightFormat.F32 ? 21 : 5);
         for (int row = 0; row < input.Length; row++)
         {
             double[] expected = world.Expected(input[row], perRow, normalises);
@@ -28,15 +30,19 @@ public abstract class FamilyConformance
         }
     }
 
-    [Fact]
-    public void A_row_has_the_same_bits_whoever_shares_its_experts()
+    /// <summary>Weights that a back end has faster ways for.</summary>
+    [Theory]
+    [InlineData(WeightFormat.F32, 48)]
+    [InlineData(WeightFormat.F16, 48)]
+    [InlineData(WeightFormat.Q8_0, 64)]
+    public void A_row_has_the_same_bits_whoever_shares_its_experts(WeightFormat format, int hidden)
     {
         float[][] input = LinearCase.RandomInput(40, Width, 6);
         float[][]? expected = null;
         foreach (int threads in (int[])[1, 2])
         {
             using IComputeBackend backend = Create(threads);
-            using World world = new(backend, 48);
+            using World world = new(backend, hidden, format);
             foreach (int atOnce in (int[])[1, 3, 7, 40])
             {
                 float[][] actual = world.Run(input, 3, true, atOnce);
@@ -111,14 +117,14 @@ public abstract class FamilyConformance
         private readonly DeviceVector _norms;
         private readonly int _hidden;
 
-        public World(IComputeBackend backend, int hidden)
+        public World(IComputeBackend backend, int hidden, WeightFormat format = WeightFormat.F32)
         {
             _backend = backend;
             _hidden = hidden;
             _router = new(WeightFormat.F32, Count, Width, 1);
-            _gate = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(WeightFormat.F32, hidden, Width, 100 + e))];
-            _up = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(WeightFormat.F16, hidden, Width, 200 + e))];
-            _down = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(WeightFormat.F32, Width, hidden, 300 + e))];
+            _gate = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format, hidden, Width, 100 + e))];
+            _up = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format == WeightFormat.F32 ? WeightFormat.F16 : format, hidden, Width, 200 + e))];
+            _down = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format, Width, hidden, 300 + e))];
             _routing = backend.LoadMatrix([_router.Data]);
             _gateUp = [.. Enumerable.Range(0, Count).Select(e => backend.LoadMatrix([_gate[e].Data, _up[e].Data]))];
             _downs = [.. _down.Select(d => backend.LoadMatrix([d.Data]))];

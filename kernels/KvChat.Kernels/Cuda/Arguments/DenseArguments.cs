@@ -123,3 +123,29 @@ internal struct TopArguments
     public int Columns;
     public int Count;
 }
+
+/// <summary>Products with the weights of chosen experts: <c>ExpertProductArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct ExpertProductArguments
+{
+    public ProductArguments Product;
+    public nint Weights;
+    public nint Chosen;
+    public int PerRow;
+    public int Padding;
+}
+
+/// <summary>The choice of experts: <c>ChooseArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct ChooseArguments
+{
+    public nint Logits;
+    public nint Chosen;
+    public nint Shares;
+    public int Rows;
+    public int Experts;
+    public int PerRow;
+    public int Normalises;
+    public float Scale;
+    public int Padding;
+}
