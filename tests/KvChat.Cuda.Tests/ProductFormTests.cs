@@ -61,6 +61,17 @@ public sealed class ProductFormTests
         Assert.Equal(1, FakeDriver.Launches("kv_prepare"));
     }
 
+    /// <summary>Devices of compute capability 8.6 and 8.9 give a block 99 KiB.</summary>
+    [Fact]
+    public void Every_form_fits_into_the_shared_memory_of_small_devices()
+    {
+        foreach (WeightFormat format in WeightFormats.All)
+        {
+            ProductForms forms = ProductForms.Of(format);
+            Assert.All([forms.Few, forms.Some, forms.Many], form => Assert.InRange(form.SharedBytes, 1, 99 << 10));
+        }
+    }
+
     private static float[][] Run(LinearCase operation, int multiprocessors, int rowsAtOnce, string kernel)
     {
         using CudaBackend backend = FakeDriver.Open(("MULTIPROCESSORS", multiprocessors));
