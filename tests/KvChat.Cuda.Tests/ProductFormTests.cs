@@ -67,6 +67,8 @@ public sealed class ProductFormTests
     {
         foreach (WeightFormat format in WeightFormats.All)
         {
+            if (!ProductForms.TakesTensorCores(format, 256))
+                continue;
             ProductForms forms = ProductForms.Of(format);
             Assert.All([forms.Few, forms.Some, forms.Many], form => Assert.InRange(form.SharedBytes, 1, 99 << 10));
         }
