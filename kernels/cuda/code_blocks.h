@@ -176,17 +176,8 @@ template <bool HasFifth, int Codes = HasFifth ? 48 : 16> struct CodesParts : Cod
         return codes;
     }
     static KV_DEVICE CodeScale scale(const u8* chunk, int g) {
-        const u8* packed = chunk + 4;
-        const int part = g >> 1;
-        int scale, least;
-        if (part < 4) {
-            scale = packed[part] & 63;
-            least = packed[part + 4] & 63;
-        } else {
-            scale = (packed[part + 4] & 15) | (packed[part - 4] >> 6 << 4);
-            least = (packed[part + 4] >> 4) | (packed[part] >> 6 << 4);
-        }
-        return code_scale(half_at(chunk) * (float)scale, half_at(chunk + 2) * -(float)least);
+        const PartScale scale = part_scale(chunk + 4, g >> 1);
+        return code_scale(half_at(chunk) * (float)scale.step, half_at(chunk + 2) * -(float)scale.least);
     }
 };
 typedef CodesParts<false> CodesQ4_K;

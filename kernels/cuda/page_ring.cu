@@ -1,23 +1,13 @@
 // Pages are given out on the device: demands are added up, all of them are met or none, and what comes back queues up behind. One block plans, so that the ring has one writer.
+#include "blocks.h"
 #include "page_ring.h"
 
 namespace kv {
 
-constexpr int kRingThreads = 256;
-
-// Sum over this thread and those before it; every thread of the block calls it. Two arrays of sums.
-KV_DEVICE int running_sum(int* sums, int value) {
-    const int at = thread_index();
-    int from = 0;
-    sums[at] = value;
-    block_sync();
-    for (int step = 1; step < kRingThreads; step *= 2) {
-        sums[(1 - from) * kRingThreads + at] = sums[from * kRingThreads + at] + (at >= step ? sums[from * kRingThreads + at - step] : 0);
-        from = 1 - from;
-        block_sync();
-    }
-    return sums[from * kRingThreads + at];
-}
+struct RingScratch {
+    BlockSums sums;
+    u32 total;
+};
 
 KV_DEVICE void fill_ring(const RingArguments& a) {
     const u32 at = block_x() * block_size() + thread_index();
@@ -27,16 +17,15 @@ KV_DEVICE void fill_ring(const RingArguments& a) {
 
 KV_DEVICE void plan_ring(const RingArguments& a) {
     KV_DYNAMIC_SHARED(shared);
-    int* sums = (int*)shared;
-    int* total = sums + 2 * kRingThreads;
+    RingScratch& scratch = *(RingScratch*)shared;
     const int at = thread_index();
     int before = 0;
-    for (int first = 0; first < a.count; first += kRingThreads) {
-        const int index = first + at, demand = index < a.count ? a.demands[index] : 0, sum = running_sum(sums, demand);
+    for (int first = 0; first < a.count; first += kBlockThreads) {
+        const int index = first + at, demand = index < a.count ? a.demands[index] : 0, sum = (int)running_sum(scratch.sums, (u32)demand);
         if (index < a.count) a.offsets[index] = before + sum - demand;
-        if (at == kRingThreads - 1) *total = sum;
+        if (at == kBlockThreads - 1) scratch.total = (u32)sum;
         block_sync();
-        before += *total;
+        before += (int)scratch.total;
     }
     if (at != 0) return;
     a.offsets[a.count] = before;
@@ -58,7 +47,7 @@ KV_DEVICE void take_from_ring(const RingArguments& a) {
 
 KV_DEVICE void release_to_ring(const RingArguments& a) {
     const u32 end = a.state->first + a.state->count;
-    for (int i = thread_index(); i < a.count; i += kRingThreads) a.ring[(end + (u32)i) % a.capacity] = a.demands[i];
+    for (int i = thread_index(); i < a.count; i += kBlockThreads) a.ring[(end + (u32)i) % a.capacity] = a.demands[i];
     block_sync();
     if (thread_index() == 0) a.state->count += (u32)a.count;
 }

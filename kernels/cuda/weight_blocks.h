@@ -153,22 +153,27 @@ struct WeightsQ3_K : Blocks {
     }
 };
 
+// Scale and minimum of one of 8 parts, 6 bits each, from 12 bytes.
+struct PartScale {
+    int step;
+    int least;
+};
+
+KV_DEVICE PartScale part_scale(const u8* packed, int part) {
+    if (part < 4) {
+        return PartScale{packed[part] & 63, packed[part + 4] & 63};
+    }
+    return PartScale{(packed[part + 4] & 15) | (packed[part - 4] >> 6 << 4), (packed[part + 4] >> 4) | (packed[part] >> 6 << 4)};
+}
+
 // Blocks of 256 in 8 parts with scales and minima of 6 bits; the fifth bit of weight l of a part is bit `part` of byte l.
 template <bool HasFifth> struct WeightsParts : Blocks {
     static constexpr int kCodes = HasFifth ? 48 : 16;
     static KV_DEVICE void group(const u8* row, int g, float* w) {
         const u8* block = row + (g >> 4) * (kCodes + 128);
-        const u8* packed = block + 4;
         const int part = (g & 15) >> 1, off = (g & 1) * 16;
-        int scale, least;
-        if (part < 4) {
-            scale = packed[part] & 63;
-            least = packed[part + 4] & 63;
-        } else {
-            scale = (packed[part + 4] & 15) | (packed[part - 4] >> 6 << 4);
-            least = (packed[part + 4] >> 4) | (packed[part] >> 6 << 4);
-        }
-        const float step = half_at(block) * (float)scale, below = half_at(block + 2) * (float)least;
+        const PartScale scale = part_scale(block + 4, part);
+        const float step = half_at(block) * (float)scale.step, below = half_at(block + 2) * (float)scale.least;
         const Words4 codes = bytes16<16>(block + kCodes + (part >> 1) * 32 + off);
         Words4 fifth = {{0, 0, 0, 0}};
         if (HasFifth) {

@@ -74,12 +74,8 @@ public sealed class TokenSampler
 
         // Different logits can have one weight, and weights are what is cut by.
         int kept = _options.TopK;
-        if (kept < logits.Length && logits[kept] >= logits[kept - 1] && logits[kept] > 0)
-            return NeedsAll;
-        logits.Sort(tokens, static (a, b) => b.CompareTo(a));
-        SortTies(logits, tokens);
-        kept = Truncate(logits, 0, logits.Length);
-        return Pick(logits[..kept], tokens, Next() * Sum(logits[..kept]));
+        bool hidesTies = kept < logits.Length && logits[kept] >= logits[kept - 1] && logits[kept] > 0;
+        return hidesTies ? NeedsAll : DrawTruncated(logits, tokens, 0);
     }
 
     private void Remember(int token)
@@ -120,12 +116,16 @@ public sealed class TokenSampler
         if (!truncated)
             return Pick(logits, [], Next() * total);
         int count = Candidates(logits, total, scratch);
-        Span<float> keys = scratch.Keys.AsSpan(0, count);
-        Span<int> tokens = scratch.Tokens.AsSpan(0, count);
-        keys.Sort(tokens, static (a, b) => b.CompareTo(a));
-        SortTies(keys, tokens);
-        int kept = Truncate(keys, total, count);
-        return Pick(keys[..kept], tokens, Next() * Sum(keys[..kept]));
+        return DrawTruncated(scratch.Keys.AsSpan(0, count), scratch.Tokens.AsSpan(0, count), total);
+    }
+
+    /// <summary>Sorts candidates, truncates them and draws one; <paramref name="total"/> is the weight of the whole vocabulary, which matters where nothing is cut by number.</summary>
+    private int DrawTruncated(Span<float> weights, Span<int> tokens, double total)
+    {
+        weights.Sort(tokens, static (a, b) => b.CompareTo(a));
+        SortTies(weights, tokens);
+        int kept = Truncate(weights, total, weights.Length);
+        return Pick(weights[..kept], tokens, Next() * Sum(weights[..kept]));
     }
 
     /// <summary>Collects enough of the most probable tokens for the truncations, so that the whole vocabulary need not be sorted.</summary>
