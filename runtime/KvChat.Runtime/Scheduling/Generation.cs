@@ -48,14 +48,18 @@ public sealed class Generation
     /// <summary>The answer's tokens as they are drawn. Breaking the enumeration off cancels the request.</summary>
     /// <param name="cancellationToken">Cancels the request.</param>
     /// <exception cref="GenerationFailedException">The request failed.</exception>
-    /// <exception cref="OperationCanceledException">The request was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled; what had been drawn and not read is not given.</exception>
     public async IAsyncEnumerable<int> ReadTokensAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(static g => ((Generation)g!).Cancel(), this);
         try
         {
             for (int i = 0; await _tokens.WaitAsync(i).ConfigureAwait(false); i++)
+            {
+                cancellationToken.ThrowIfCancellationRequested(); // the engine may be far ahead, or have ended
                 yield return _tokens[i];
+            }
+
             await _completion.Task.ConfigureAwait(false);
         }
         finally

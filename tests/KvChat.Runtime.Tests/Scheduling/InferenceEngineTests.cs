@@ -51,6 +51,25 @@ public sealed class InferenceEngineTests : IDisposable
     }
 
     [Fact]
+    public async Task Cancellation_ends_the_stream_of_an_answer_that_is_whole_but_unread()
+    {
+        await using var engine = new InferenceEngine(_model, s_long);
+        using var cancel = new CancellationTokenSource();
+        Generation generation = engine.Submit(Request(1, 30, 20), cancel.Token);
+        await generation.Completion;
+        int read = 0;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (int token in generation.ReadTokensAsync(cancel.Token))
+            {
+                read++;
+                await cancel.CancelAsync();
+            }
+        });
+        Assert.Equal(1, read);
+    }
+
+    [Fact]
     public async Task Breaking_off_the_enumeration_cancels_the_request()
     {
         await using var engine = new InferenceEngine(_model, s_long);
