@@ -93,7 +93,7 @@ public static class GridJob
         IReadOnlyList<GridRow> rows = GridRow.Of(cells, [.. sets.Select(s => s.Name)], answers.Rows, likeness.Rows);
         GridReport.Write(settings.Output, rows);
         if (settings.Table is { } table && complete)
-            GridTable.Add(table, model.Name, rows, sets.ToDictionary(s => s.Name, s => (int)s.Documents.Average(d => model.Tokenizer.Encode(d.Text, allowSpecial: false).Ids.Length)));
+            GridTable.Add(table, model.Name, "grid", GridTable.Of(rows, sets.ToDictionary(s => s.Name, s => (int)s.Documents.Average(d => model.Tokenizer.Encode(d.Text, allowSpecial: false).Ids.Length))));
         return new GridResult(rows, complete);
     }
 

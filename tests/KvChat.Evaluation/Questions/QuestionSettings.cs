@@ -50,6 +50,9 @@ public sealed record QuestionSettings
     /// <summary>Sessions that are under way at once.</summary>
     public int Sessions { get; init; }
 
+    /// <summary>The model's table of measured quality, to which what later turns keep is added; null for none.</summary>
+    public string? Table { get; init; }
+
     /// <summary>The cells whose rows are reported: the full cache where a share of 1 is asked for, then every policy.</summary>
     public IReadOnlyList<GridCell> Cells => [.. GridCell.Product(Axes).Where(c => !c.IsFull || (Axes.Formats.Contains(c.Format) && (Axes.Retained.Contains(1) || Axes.Policies.All(p => p == CompressionPolicies.Off))))];
 
@@ -66,5 +69,17 @@ public sealed record QuestionSettings
             ObservationWindow = Window ?? settings.ObservationWindow,
             ChunkTokens = Chunk ?? settings.ChunkTokens,
         };
+    }
+
+    /// <summary>Checks that what is measured can go into the table.</summary>
+    /// <exception cref="ArgumentException">It cannot; the message names the options.</exception>
+    public void ValidateTable()
+    {
+        if (Table is null)
+            return;
+        if (Turns < 2)
+            throw new ArgumentException($"--table takes what later turns keep: --turns is {Turns}; it must be 2 or more. Rows of first questions come from the command grid.");
+        if ((HighShare ?? Window ?? PoolWidth ?? Chunk) is not null)
+            throw new ArgumentException("--table holds policies as they are; leave out --high-share, --window, --pool and --chunk.");
     }
 }

@@ -3,6 +3,8 @@ using System.Diagnostics;
 using System.Text.Json;
 using KvChat.Evaluation.Grid;
 using KvChat.Kernels.Cpu;
+using KvChat.Quality;
+using KvChat.Runtime.Models;
 
 namespace KvChat.Evaluation.Questions;
 
@@ -28,6 +30,7 @@ public static class QuestionsCommand
         var cache = new Option<int>("--cache-mb") { DefaultValueFactory = _ => 2048, Description = "KV budget of all sessions together" };
         var sessions = new Option<int>("--sessions") { DefaultValueFactory = _ => 16, Description = "sessions under way at once" };
         var json = new Option<FileInfo?>("--json") { Description = "where the rows go as JSON" };
+        var table = new Option<FileInfo?>("--table") { Description = "the model's table of measured quality (MODEL.kvquality.json beside its file), to which what later turns keep is added; with --turns 2 or more" };
         questions.AcceptExistingOnly();
         match.AcceptOnlyFromAmong("exact", "value");
         foreach (Option<int> option in (Option<int>[])[turns, cache, sessions])
@@ -35,7 +38,7 @@ public static class QuestionsCommand
         limit.Validators.Add(r => OptionValues.AtLeast(1, r.GetValueOrDefault<int?>() ?? 1, limit.Name, r.AddError));
         var command = new Command("questions", "Share of right answers about long documents, against the share of KVs that is kept.")
         {
-            model, questions, match, limit, turns, highShare, pool, window, chunk, threads, activations, cache, sessions, json,
+            model, questions, match, limit, turns, highShare, pool, window, chunk, threads, activations, cache, sessions, json, table,
         };
         grid.AddTo(command);
         command.SetAction((parsed, token) => RunAsync(
@@ -55,6 +58,7 @@ public static class QuestionsCommand
                 Activations = parsed.GetValue(activations),
                 CacheBytes = (long)parsed.GetValue(cache) << 20,
                 Sessions = parsed.GetValue(sessions),
+                Table = parsed.GetValue(table)?.FullName,
             },
             parsed.GetValue(json),
             token));
@@ -66,11 +70,12 @@ public static class QuestionsCommand
         IReadOnlyList<QuestionRow> rows;
         try
         {
+            settings.ValidateTable();
             foreach (GridCell cell in settings.Cells)
                 settings.Compression(cell).Validate();
             rows = await MeasureAsync(settings, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error) when (error is ArgumentException or FormatException or IOException or Runtime.Models.ModelFileException)
+        catch (Exception error) when (error is ArgumentException or FormatException or IOException or ModelFileException)
         {
             await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
             return 2;
@@ -113,6 +118,17 @@ public static class QuestionsCommand
             measured[cell] = (outcomes, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
+        if (settings.Table is { } table)
+            AddLaterTurns(table, settings, (LoadedModel)client.GetService(typeof(LoadedModel))!, [.. sessions.Select(s => s.Document).Distinct()], c => measured[c].Outcomes);
         return [.. settings.Cells.SelectMany(cell => QuestionRow.Of(cell, measured[cell].Outcomes, measured[cell.Reference()].Outcomes, measured[cell].Seconds))];
+    }
+
+    private static void AddLaterTurns(
+        string table, QuestionSettings settings, LoadedModel model, QuestionDocument[] documents, Func<GridCell, IReadOnlyList<QuestionOutcome>> outcomes)
+    {
+        string set = Path.GetFileNameWithoutExtension(settings.Questions);
+        int tokens = (int)documents.Average(d => model.Tokenizer.Encode(d.Document, allowSpecial: false).Ids.Length);
+        IEnumerable<QualityRow?> rows = settings.Cells.Where(c => !c.IsFull && c.Allocator is null).Select(c => LaterTurns.Row(set, tokens, c, outcomes(c), outcomes(c.Reference())));
+        GridTable.Add(table, model.Name, $"questions --turns {settings.Turns}", rows.OfType<QualityRow>());
     }
 }

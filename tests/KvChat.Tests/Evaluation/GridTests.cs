@@ -218,15 +218,15 @@ public sealed class GridTests : IDisposable
     public void A_table_takes_rows_of_enough_questions_and_keeps_what_was_not_measured_again()
     {
         string path = Path.Combine(_folder, "m.kvquality.json");
-        var tokens = new Dictionary<string, int> { ["set"] = 3990 };
+        var tokens = new Dictionary<string, int> { ["set"] = 3990, ["few"] = 3990 };
         GridRow[] rows = [.. Rows().Select(r => r with { Asked = 40 })];
-        GridTable.Add(path, "M", rows, tokens);
-        GridTable.Add(path, "M", [rows[1] with { OfFull = 0.9 }, rows[1] with { Set = "few", Asked = 39 }], tokens);
+        GridTable.Add(path, "M", "grid", GridTable.Of(rows, tokens));
+        GridTable.Add(path, "M", "grid", GridTable.Of([rows[1] with { OfFull = 0.9 }, rows[1] with { Set = "few", Asked = 39 }], tokens));
         QualityTable table = QualityTableFile.Read(path, "M")!;
         Assert.Equal([("off", 1.0, 1.0), ("kv-compress", 0.25, 0.9)], table.Rows.Select(r => (r.Policy, r.Retained, r.OfFull)));
         Assert.All(table.Rows, r => Assert.Equal((3990, QualityQuery.Known, 40), (r.Tokens, r.Query, r.Asked)));
-        Assert.Contains("40 questions", Assert.Throws<FormatException>(() => GridTable.Add(path, "M", [rows[1] with { Asked = 39 }], tokens)).Message, StringComparison.Ordinal);
-        Assert.Throws<ModelFileException>(() => GridTable.Add(path, "N", rows, tokens));
+        Assert.Contains("40 questions", Assert.Throws<FormatException>(() => GridTable.Add(path, "M", "grid", GridTable.Of([rows[1] with { Asked = 39 }], tokens))).Message, StringComparison.Ordinal);
+        Assert.Throws<ModelFileException>(() => GridTable.Add(path, "N", "grid", GridTable.Of(rows, tokens)));
     }
 
     private static IReadOnlyList<GridRow> Rows() => GridRow.Of([s_full, s_quarter], ["set"],

@@ -1,6 +1,7 @@
 using KvChat.Evaluation.Grid;
 using KvChat.Evaluation.Questions;
 using KvChat.Kernels;
+using KvChat.Quality;
 using KvChat.Runtime.Compression;
 
 namespace KvChat.Tests.Evaluation;
@@ -88,6 +89,29 @@ public sealed class QuestionFileTests
         QuestionRow row = Assert.Single(QuestionRow.Of(s_half, [Outcome(0, right: true)], [Outcome(0, right: false)], 1));
         Assert.Null(row.RightOfFullCache);
     }
+
+    [Fact]
+    public void Later_turns_go_into_the_table_without_the_first_whose_question_chose()
+    {
+        QuestionOutcome[] full = [Turn(1, right: true, 100), Turn(2, right: true, 100), Turn(3, right: true, 100), Turn(4, right: false, 100)];
+        QuestionOutcome[] compressed = [Turn(1, right: false, 90), Turn(2, right: true, 40), Turn(3, right: false, 40), Turn(4, right: true, 40)];
+        QualityRow row = LaterTurns.Row("longdoc-4k", 4000, s_half, compressed, full)!;
+        Assert.Equal((QualityQuery.Later, 3, 0.5, 0.4), (row.Query, row.Asked, row.OfFull, Math.Round(row.BytesOfFull, 9)));
+        Assert.Equal(("longdoc-4k", 4000, "kv-compress", 0.5, KvFormat.K8V4, (KvFormat?)KvFormat.K4V2), (row.Set, row.Tokens, row.Policy, row.Retained, row.Format, row.LowFormat));
+        Assert.Null(LaterTurns.Row("longdoc-4k", 4000, s_half, compressed, [full[0], full[3]]));
+    }
+
+    [Theory]
+    [InlineData(1, null, "--turns")]
+    [InlineData(2, 32, "--window")]
+    public void A_table_of_later_turns_takes_policies_as_they_are_and_more_than_one_turn(int turns, int? window, string named)
+    {
+        QuestionSettings settings = Settings(new GridAxes()) with { Turns = turns, Window = window };
+        settings.ValidateTable();
+        Assert.Contains(named, Assert.Throws<ArgumentException>((settings with { Table = "t" }).ValidateTable).Message, StringComparison.Ordinal);
+    }
+
+    private static QuestionOutcome Turn(int turn, bool right, long bytes) => new(0, turn, right, bytes, bytes, 1, "");
 
     private static QuestionDocument Made(string id, int questions) =>
         new(id, "text", [.. Enumerable.Range(1, questions).Select(i => new DocumentQuestion($"{id}{i}", "answer", "value"))]);
