@@ -144,26 +144,36 @@ KV_DEVICE void store_codes(u8* row, u16* scale_and_zero, const float* numbers, i
     }
 }
 
-// One warp makes codes of 4 bits of a turned key: the nearest levels of a normal distribution of the key's own size, then the scale that fits them best.
+// One warp makes codes of 4 bits of a turned key: the nearest levels of a normal distribution, for the one of kLevelSizes sizes about the key's own that comes nearest to it; then the
+// scale that fits these levels best.
 KV_DEVICE void store_levels(u8* row, u16* scale_and_zero, const float* numbers, int head_dim, int lane) {
     float squares = 0.f;
     for (int i = lane; i < head_dim; i += 32) squares = fma(numbers[i], numbers[i], squares);
     squares = warp_sum(squares);
-    const float factor = squares > 0.f ? kLevelsPerDeviation / sqrt(squares / (float)head_dim) : 0.f;
-    float product = 0.f, norm = 0.f;
-    for (int i = lane; i < head_dim; i += 32) {
-        const float level = normal_level(normal_code(numbers[i] * factor));
-        product = fma(numbers[i], level, product);
-        norm = fma(level, level, norm);
+    const float own = squares > 0.f ? kLevelsPerDeviation / sqrt(squares / (float)head_dim) : 0.f;
+    float chosen = 0.f, scale = 0.f, best = -1.f;
+    for (int size = 0; size < kLevelSizes; size++) {
+        const float factor = own * ((kLeastSize + (float)size) * kSizeStep);
+        float product = 0.f, norm = 0.f;
+        for (int i = lane; i < head_dim; i += 32) {
+            const float level = normal_level(normal_code(numbers[i] * factor));
+            product = fma(numbers[i], level, product);
+            norm = fma(level, level, norm);
+        }
+        product = warp_sum(product);
+        norm = warp_sum(norm);
+        const float gain = product * (product / norm);  // what these levels take off the squared error
+        if (gain <= best) continue;
+        best = gain;
+        chosen = factor;
+        scale = product / norm;
     }
-    product = warp_sum(product);
-    norm = warp_sum(norm);
     if (lane == 0) {
-        scale_and_zero[0] = F16::down(clamp_to_half(product / norm));
+        scale_and_zero[0] = F16::down(clamp_to_half(scale));
         scale_and_zero[1] = 0;
     }
     for (int byte = lane; byte < head_dim / 2; byte += 32) {
-        const u32 low = normal_code(numbers[code_index(byte * 8, 4, head_dim)] * factor), high = normal_code(numbers[code_index(byte * 8 + 4, 4, head_dim)] * factor);
+        const u32 low = normal_code(numbers[code_index(byte * 8, 4, head_dim)] * chosen), high = normal_code(numbers[code_index(byte * 8 + 4, 4, head_dim)] * chosen);
         row[byte] = (u8)(low | high << 4);
     }
 }

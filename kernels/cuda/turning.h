@@ -65,6 +65,10 @@ KV_DEVICE void turn_back(float* x, int length, const TurningSigns& signs, int la
 constexpr u64 kNormalLevels = 0x7f604b3a2c1f1206ull;
 constexpr float kLevelsPerDeviation = 127.0f / 2.7326f;
 
+// Sizes of levels that are tried, in parts of the one that suits a normal distribution: 0.76, 0.84 ... 1.24.
+constexpr int kLevelSizes = 7;
+constexpr float kLeastSize = 9.5f, kSizeStep = 0.08f;
+
 KV_DEVICE u32 level_magnitude(u32 code) { return (u32)(kNormalLevels >> ((code < 8u ? 7u - code : code - 8u) * 8u)) & 255u; }
 
 KV_DEVICE float normal_level(u32 code) { return code < 8u ? -(float)level_magnitude(code) : (float)level_magnitude(code); }

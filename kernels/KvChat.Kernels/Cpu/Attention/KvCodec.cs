@@ -19,6 +19,10 @@ internal static unsafe class KvCodec
 
     private const float LevelsPerDeviation = 127 / 2.7326f;
 
+    // Sizes of levels that are tried, in parts of the one that suits a normal distribution: 0.76, 0.84 ... 1.24.
+    private const int LevelSizes = 7;
+    private const float LeastSize = 9.5f, SizeStep = 0.08f;
+
     /// <summary>Levels of a layout's keys of 4 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<sbyte> Levels(PageLayout* layout) => layout->RotatesKeys ? NormalLevels : PlainLevels;
@@ -207,34 +211,65 @@ internal static unsafe class KvCodec
         }
     }
 
-    // Nearest levels of a normal distribution of the vector's own size, then the scale that fits them best.
+    // Nearest levels of a normal distribution, for the one of seven sizes about the vector's own that comes nearest to it; then the scale that fits these levels best.
     private static ushort PickLevels(float* x, int count, int* codes)
     {
-        float squares = 0;
-        for (int i = 0; i < count; i++)
-            squares = MathF.FusedMultiplyAdd(x[i], x[i], squares);
-        float factor = squares > 0 ? LevelsPerDeviation / MathF.Sqrt(squares / count) : 0, product = 0, norm = 0;
-        for (int i = 0; i < count; i++)
+        Vector256<float> sum = Vector256<float>.Zero;
+        for (int i = 0; i < count; i += Vector256<float>.Count)
+            sum += Vector256.Load(x + i) * Vector256.Load(x + i);
+        float squares = Sum(sum), own = squares > 0 ? LevelsPerDeviation / MathF.Sqrt(squares / count) : 0, chosen = 0, scale = 0, best = -1;
+        for (int size = 0; size < LevelSizes; size++)
         {
-            float scaled = x[i] * factor, magnitude = MathF.Abs(scaled);
-            int level = Upper(magnitude);
-            codes[i] = scaled < 0 ? 7 - level : 8 + level;
-            float chosen = NormalLevels[codes[i]];
-            product = MathF.FusedMultiplyAdd(x[i], chosen, product);
-            norm = MathF.FusedMultiplyAdd(chosen, chosen, norm);
+            float factor = own * ((LeastSize + size) * SizeStep);
+            (float product, float norm) = Project(x, count, factor);
+            float gain = product * (product / norm); // what these levels take off the squared error
+            if (gain <= best)
+                continue;
+            (best, chosen, scale) = (gain, factor, product / norm);
         }
 
-        return HalfBits.Narrow(product / norm);
+        CodeLevels(x, count, chosen, codes);
+        return HalfBits.Narrow(scale);
     }
 
-    // Index of the level nearest to a magnitude, from the middle outwards.
-    private static int Upper(float magnitude)
+    // Products of the numbers with the levels nearest to them, and of the levels with themselves; the latter is a whole number below 2^24.
+    private static (float Product, float Norm) Project(float* x, int count, float factor)
     {
-        int level = magnitude > 51 ? 4 : 0;
-        ReadOnlySpan<float> limits = [12, 24.5f, 37.5f, 51, 66.5f, 85.5f, 111.5f];
-        level += magnitude > limits[level + 1] ? 2 : 0;
-        return level + (magnitude > limits[level] ? 1 : 0);
+        Vector256<float> product = Vector256<float>.Zero, norm = Vector256<float>.Zero, sign = Vector256.Create(-0f);
+        for (int i = 0; i < count; i += Vector256<float>.Count)
+        {
+            Vector256<float> number = Vector256.Load(x + i), scaled = number * factor, magnitude = Vector256.Abs(scaled), level = Vector256.Create(6f);
+            level += Vector256.Create(12f) & Vector256.GreaterThan(magnitude, Vector256.Create(12f));
+            level += Vector256.Create(13f) & Vector256.GreaterThan(magnitude, Vector256.Create(24.5f));
+            level += Vector256.Create(13f) & Vector256.GreaterThan(magnitude, Vector256.Create(37.5f));
+            level += Vector256.Create(14f) & Vector256.GreaterThan(magnitude, Vector256.Create(51f));
+            level += Vector256.Create(17f) & Vector256.GreaterThan(magnitude, Vector256.Create(66.5f));
+            level += Vector256.Create(21f) & Vector256.GreaterThan(magnitude, Vector256.Create(85.5f));
+            level += Vector256.Create(31f) & Vector256.GreaterThan(magnitude, Vector256.Create(111.5f));
+            product += number * (level | (scaled & sign));
+            norm += level * level;
+        }
+
+        return (Sum(product), Sum(norm));
     }
+
+    // Codes of the levels that Project takes.
+    private static void CodeLevels(float* x, int count, float factor, int* codes)
+    {
+        for (int i = 0; i < count; i += Vector256<float>.Count)
+        {
+            Vector256<float> scaled = Vector256.Load(x + i) * factor, magnitude = Vector256.Abs(scaled);
+            Vector256<int> level = -(Vector256.GreaterThan(magnitude, Vector256.Create(12f)).AsInt32() + Vector256.GreaterThan(magnitude, Vector256.Create(24.5f)).AsInt32()
+                + Vector256.GreaterThan(magnitude, Vector256.Create(37.5f)).AsInt32() + Vector256.GreaterThan(magnitude, Vector256.Create(51f)).AsInt32()
+                + Vector256.GreaterThan(magnitude, Vector256.Create(66.5f)).AsInt32() + Vector256.GreaterThan(magnitude, Vector256.Create(85.5f)).AsInt32()
+                + Vector256.GreaterThan(magnitude, Vector256.Create(111.5f)).AsInt32());
+            Vector256<int> below = Vector256.LessThan(scaled, Vector256<float>.Zero).AsInt32();
+            ((level ^ below) + Vector256.Create(8)).Store(codes + i); // ~level = -1 - level below zero
+        }
+    }
+
+    // One order of additions for all processors.
+    private static float Sum(Vector256<float> v) => (v[0] + v[1] + (v[2] + v[3])) + (v[4] + v[5] + (v[6] + v[7]));
 
     private static ushort HalfAtLeast(float value)
     {
