@@ -7,9 +7,9 @@ namespace KvChat.Kernels;
 /// <param name="LogWeights">Whether pages carry a log-weight (fp32) per KV; without, every log-weight is 0.</param>
 /// <param name="Rotate">
 /// Whether keys and values of at most 4 bits are turned by a fixed random rotation before they become codes, keys then with the levels of a normal
-/// distribution (TurboQuant, arXiv 2504.19874); null for what each format does by itself. Nothing that is read back shows it.
+/// distribution (TurboQuant, arXiv 2504.19874). Nothing that is read back shows it.
 /// </param>
-public readonly record struct KvArenaShape(int HeadDim, int PageTokens, int PageCount, bool LogWeights = false, bool? Rotate = null);
+public readonly record struct KvArenaShape(int HeadDim, int PageTokens, int PageCount, bool LogWeights = false, bool Rotate = true);
 
 /// <summary>Place of one KV.</summary>
 public readonly record struct KvSlot(int Page, int Slot);

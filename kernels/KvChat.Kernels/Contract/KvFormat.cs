@@ -77,9 +77,7 @@ public static class KvFormats
         _ => shape.PageImageBytes() / shape.BytesPerKv(format),
     };
 
-    /// <summary>Whether a format rotates keys, or values, where <see cref="KvArenaShape.Rotate"/> leaves it to the format: what answered better when both were measured.</summary>
+    /// <summary>Whether a format's keys, or values, are turned in an arena of this shape: where they have at most 4 bits.</summary>
     internal static bool Rotates(this KvArenaShape shape, KvFormat format, bool values) =>
-        (values ? format.ValueBits() : format.KeyBits()) <= 4 && (shape.Rotate ?? RotatesByDefault(format, values));
-
-    private static bool RotatesByDefault(KvFormat format, bool values) => false;
+        shape.Rotate && (values ? format.ValueBits() : format.KeyBits()) <= 4;
 }

@@ -7,7 +7,7 @@ public sealed record LayerShape(int QueryHeads, int KvHeads, int HeadDim)
 
     public bool LogWeights { get; init; }
 
-    public bool? Rotate { get; init; }
+    public bool Rotate { get; init; } = true;
 
     public float SoftCap { get; init; }
 
