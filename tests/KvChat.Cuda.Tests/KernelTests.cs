@@ -42,6 +42,7 @@ public sealed class KernelTests
     [InlineData("kv_select_level", typeof(SelectionArguments))]
     [InlineData("kv_select_finish", typeof(SelectionArguments))]
     [InlineData("kv_select_drop", typeof(SelectionArguments))]
+    [InlineData("kv_copy_pages", typeof(CopyPagesArguments))]
     [InlineData("kv_mark_scores", typeof(EvictionArguments))]
     [InlineData("kv_count_kept", typeof(EvictionArguments))]
     [InlineData("kv_list_moves", typeof(EvictionArguments))]

@@ -92,13 +92,22 @@ public sealed unsafe class FakeKvArena(KvArenaShape shape) : KvArena(shape)
     }
 
     /// <inheritdoc/>
-    public override void ReadPage(int page, Span<byte> image) => Image(page).CopyTo(image[..PageImageBytes]);
+    public override void ReadPages(ReadOnlySpan<int> pages, Span<byte> images)
+    {
+        Same(pages.Length * PageImageBytes, images.Length);
+        for (int i = 0; i < pages.Length; i++)
+            Image(pages[i]).CopyTo(images[(i * PageImageBytes)..]);
+    }
 
     /// <inheritdoc/>
-    public override void WritePage(int page, ReadOnlySpan<byte> image)
+    public override void WritePages(ReadOnlySpan<int> pages, ReadOnlySpan<byte> images)
     {
-        Writing?.Invoke(page);
-        image[..PageImageBytes].CopyTo(Image(page));
+        Same(pages.Length * PageImageBytes, images.Length);
+        for (int i = 0; i < pages.Length; i++)
+        {
+            Writing?.Invoke(pages[i]);
+            images.Slice(i * PageImageBytes, PageImageBytes).CopyTo(Image(pages[i]));
+        }
     }
 
     /// <inheritdoc/>

@@ -65,7 +65,7 @@ public abstract class KvArena(KvArenaShape shape) : IDisposable
     /// <summary>Bytes of positions, scores and log-weights in a page of halves.</summary>
     public int PageMetadataBytes => Shape.PageTokens * Shape.MetadataBytes();
 
-    /// <summary>Bytes of a page with all that belongs to it, the same for every format; also of its image for <see cref="ReadPage"/> and <see cref="WritePage"/>.</summary>
+    /// <summary>Bytes of a page with all that belongs to it, the same for every format; also of its image for <see cref="ReadPages"/> and <see cref="WritePages"/>.</summary>
     public int PageImageBytes => Shape.PageImageBytes();
 
     /// <summary>KVs that a page holds in a format.</summary>
@@ -93,11 +93,11 @@ public abstract class KvArena(KvArenaShape shape) : IDisposable
     /// <summary>Copies a whole page with its metadata.</summary>
     public abstract void CopyPage(int source, int target);
 
-    /// <summary>Copies a page's image to host memory, <see cref="PageImageBytes"/> long.</summary>
-    public abstract void ReadPage(int page, Span<byte> image);
+    /// <summary>Copies the images of pages to host memory, one behind the other, <c>[pages, <see cref="PageImageBytes"/>]</c>.</summary>
+    public abstract void ReadPages(ReadOnlySpan<int> pages, Span<byte> images);
 
-    /// <summary>Copies a page's image from host memory.</summary>
-    public abstract void WritePage(int page, ReadOnlySpan<byte> image);
+    /// <summary>Copies the images of pages from host memory, <c>[pages, <see cref="PageImageBytes"/>]</c>; no page is named twice.</summary>
+    public abstract void WritePages(ReadOnlySpan<int> pages, ReadOnlySpan<byte> images);
 
     /// <summary>Reads the positions of a head's KVs, <c>[head.Length]</c>.</summary>
     public abstract void ReadPositions(HeadView head, KvFormat format, Span<int> positions);

@@ -128,21 +128,21 @@ internal sealed unsafe class CpuArena : KvArena
     }
 
     /// <inheritdoc/>
-    public override void ReadPage(int page, Span<byte> image)
+    public override void ReadPages(ReadOnlySpan<int> pages, Span<byte> images)
     {
         PageView view = View;
-        CheckPage(page);
-        CheckLength(image.Length, PageImageBytes, nameof(image));
-        new ReadOnlySpan<byte>(view.Page(page), PageImageBytes).CopyTo(image);
+        CheckImages(pages, images.Length, nameof(images));
+        for (int i = 0; i < pages.Length; i++)
+            new ReadOnlySpan<byte>(view.Page(pages[i]), PageImageBytes).CopyTo(images[(i * PageImageBytes)..]);
     }
 
     /// <inheritdoc/>
-    public override void WritePage(int page, ReadOnlySpan<byte> image)
+    public override void WritePages(ReadOnlySpan<int> pages, ReadOnlySpan<byte> images)
     {
         PageView view = View;
-        CheckPage(page);
-        CheckLength(image.Length, PageImageBytes, nameof(image));
-        image.CopyTo(new Span<byte>(view.Page(page), PageImageBytes));
+        CheckImages(pages, images.Length, nameof(images));
+        for (int i = 0; i < pages.Length; i++)
+            images.Slice(i * PageImageBytes, PageImageBytes).CopyTo(new Span<byte>(view.Page(pages[i]), PageImageBytes));
     }
 
     /// <inheritdoc/>
@@ -244,6 +244,13 @@ internal sealed unsafe class CpuArena : KvArena
         if (shape.PageCount <= 0)
             throw new ArgumentException($"{nameof(KvArenaShape.PageCount)} is {shape.PageCount}; it must be positive.", nameof(shape));
         return shape;
+    }
+
+    private void CheckImages(ReadOnlySpan<int> pages, int bytes, string name)
+    {
+        CheckLength(bytes, (long)pages.Length * PageImageBytes, name);
+        foreach (int page in pages)
+            CheckPage(page);
     }
 
     private static void CheckLength(long length, long expected, string name)

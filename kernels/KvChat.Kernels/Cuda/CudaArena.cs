@@ -21,6 +21,7 @@ internal sealed partial class CudaArena : KvArena
     private readonly MoveList _moves;
     private readonly ArenaArguments _arguments;
     private readonly CudaEviction _eviction;
+    private readonly PageCopies _copies;
     private int[] _table = [];
     private nint _address;
     private int _staged;
@@ -41,6 +42,7 @@ internal sealed partial class CudaArena : KvArena
         _staging = new CudaScratch(queue);
         _moves = new MoveList(shape.PageCount);
         _eviction = new CudaEviction(queue, this);
+        _copies = new PageCopies(shape.PageCount);
     }
 
     /// <summary>Device address of the first page, for work that is launched before the next call of this arena.</summary>
@@ -77,6 +79,7 @@ internal sealed partial class CudaArena : KvArena
             CheckSlot(move.TargetPage, move.TargetSlot, slots);
         }
 
+        FlushCopies();
         foreach (KvMove move in moves)
         {
             if (_moves.Count > 0 && _moves.Format != format)
@@ -117,30 +120,6 @@ internal sealed partial class CudaArena : KvArena
         if (!targets.IsEmpty)
             LaunchKvs("kv_unstage", format, MemoryMarshal.AsBytes(targets), targets.Length, _staging.Address, StagedBytes);
         _staged = 0;
-    }
-
-    /// <inheritdoc/>
-    public override void CopyPage(int source, int target)
-    {
-        nint from = PageAddress(source), to = PageAddress(target);
-        if (source != target)
-            _queue.Copy(from, to, Stride);
-    }
-
-    /// <inheritdoc/>
-    public override void ReadPage(int page, Span<byte> image)
-    {
-        nint from = PageAddress(page);
-        CheckLength(image.Length, PageImageBytes, nameof(image));
-        _queue.Download(from, image);
-    }
-
-    /// <inheritdoc/>
-    public override void WritePage(int page, ReadOnlySpan<byte> image)
-    {
-        nint to = PageAddress(page);
-        CheckLength(image.Length, PageImageBytes, nameof(image));
-        _queue.Upload(to, image);
     }
 
     /// <inheritdoc/>
@@ -203,15 +182,10 @@ internal sealed partial class CudaArena : KvArena
         return ((layout.KeyBytes + 15) & ~15) + ((layout.ValueBytes + 15) & ~15) + TailBytes;
     }
 
-    private nint PageAddress(int page)
-    {
-        FlushMoves();
-        CheckPage(page);
-        return Start + (nint)(page * Stride);
-    }
-
+    // What was asked for before comes first: copies that wait, or moves; there are never both.
     private void FlushMoves()
     {
+        FlushCopies();
         if (_moves.Count == 0)
             return;
         nint lists = _lists.Ensure(_moves.Bytes.Length);

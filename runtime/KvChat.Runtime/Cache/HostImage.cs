@@ -8,6 +8,7 @@ namespace KvChat.Runtime.Cache;
 /// </summary>
 public sealed unsafe class HostImage : IDisposable
 {
+    private const int LargestCopy = 1 << 28;
     private readonly int[] _lengths, _lowLengths;
     private readonly int _pageBytes;
     private byte* _data;
@@ -53,14 +54,18 @@ public sealed unsafe class HostImage : IDisposable
     /// <summary>KVs in the right end of each head, <c>[layers * kvHeads]</c>.</summary>
     public IReadOnlyList<int> LowLengths => _lowLengths;
 
-    /// <summary>A page's image, in the order of heads, then of the left end's pages and of the right end's.</summary>
+    /// <summary>Pages whose images are copied at once: a span has room for no more than two gigabytes.</summary>
+    internal int PagesAtOnce => Math.Max(1, LargestCopy / _pageBytes);
+
+    /// <summary>The images of pages that follow one another, in the order of heads, then of the left end's pages and of the right end's.</summary>
     /// <exception cref="ObjectDisposedException">The memory was given back.</exception>
-    public Span<byte> Page(int index)
+    public Span<byte> Pages(int first, int count)
     {
         ObjectDisposedException.ThrowIf(_data == null, this);
-        ArgumentOutOfRangeException.ThrowIfNegative(index);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, PageCount);
-        return new Span<byte>(_data + (long)index * _pageBytes, _pageBytes);
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(first, PageCount - count);
+        return new Span<byte>(_data + (long)first * _pageBytes, checked(count * _pageBytes));
     }
 
     /// <summary>Gives the memory back.</summary>

@@ -12,13 +12,11 @@ public sealed partial class SequenceCache
         ThrowIfDisposed();
         ReleaseUnused();
         HostImage image = new(this, [.. _tables.Select(static t => t.Length)], [.. _tables.Select(static t => t.LowLength)], PageCount, Pool.BytesPerPage);
-        int index = 0;
-        foreach (HeadTable table in _tables)
+        int[] pages = ListPages();
+        for (int first = 0, count; first < pages.Length; first += count)
         {
-            foreach (int page in table.Pages)
-                Pool.Arena.ReadPage(page, image.Page(index++));
-            for (int i = 0; i < table.LowPageCount; i++)
-                Pool.Arena.ReadPage(table.Low(i), image.Page(index++));
+            count = Math.Min(image.PagesAtOnce, pages.Length - first);
+            Pool.Arena.ReadPages(pages.AsSpan(first, count), image.Pages(first, count));
         }
 
         Clear();
@@ -40,24 +38,19 @@ public sealed partial class SequenceCache
         ReleaseUnused();
         if (image.PageCount > Pool.FreePages)
             return false;
-        int index = 0;
         for (int i = 0; i < _tables.Length; i++)
         {
             int length = image.Lengths[i];
             for (int pages = PagesFor(length); pages > 0; pages--)
             {
-                int page = Pool.Allocate();
-                _tables[i].Add(page);
+                _tables[i].Add(Pool.Allocate());
                 PageCount++;
-                Pool.Arena.WritePage(page, image.Page(index++));
             }
 
             for (int pages = LowPagesFor(image.LowLengths[i]); pages > 0; pages--)
             {
-                int page = Pool.Allocate();
-                _tables[i].AddLow(page);
+                _tables[i].AddLow(Pool.Allocate());
                 PageCount++;
-                Pool.Arena.WritePage(page, image.Page(index++));
             }
 
             _tables[i].Length = length;
@@ -65,6 +58,29 @@ public sealed partial class SequenceCache
             KvCount += length + image.LowLengths[i];
         }
 
+        int[] own = ListPages();
+        for (int first = 0, count; first < own.Length; first += count)
+        {
+            count = Math.Min(image.PagesAtOnce, own.Length - first);
+            Pool.Arena.WritePages(own.AsSpan(first, count), image.Pages(first, count));
+        }
+
         return true;
+    }
+
+    // Heads in order, of each the left end's pages, then the right end's.
+    private int[] ListPages()
+    {
+        int[] pages = new int[PageCount];
+        int count = 0;
+        foreach (HeadTable table in _tables)
+        {
+            table.Pages.CopyTo(pages.AsSpan(count));
+            count += table.PageCount;
+            for (int i = 0; i < table.LowPageCount; i++)
+                pages[count++] = table.Low(i);
+        }
+
+        return pages;
     }
 }

@@ -90,7 +90,7 @@ internal sealed unsafe class AttentionLayer : IDisposable
         for (int i = 0; i < _arena.PageBytes / sizeof(ushort); i++)
             BitConverter.TryWriteBytes(image.AsSpan(i * sizeof(ushort)), (Half)((random.NextDouble() * 2) - 1));
         for (int page = 0; page < _pages.Length; page++)
-            _arena.WritePage(page, image);
+            _arena.WritePages([page], image);
     }
 
     private KvBatch Batch(int sequences, int depth, int rows, int firstPage, int pagesPerHead)

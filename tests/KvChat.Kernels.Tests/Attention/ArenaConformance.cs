@@ -75,16 +75,26 @@ public abstract unsafe class ArenaConformance
         using AttentionWorld world = Filled(backend, format, pageTokens, slots * 2);
         Contents before = new(world, format);
         HeadView head = world.Head(0, 0);
-        byte[] image = new byte[world.Arena.PageImageBytes];
-        world.Arena.ReadPage(head.Pages[0], image);
+        byte[] image = new byte[world.Arena.PageImageBytes], both = new byte[2 * image.Length];
+        world.Arena.ReadPages([head.Pages[0]], image);
+        world.Arena.ReadPages([head.Pages[1], head.Pages[0]], both);
+        Assert.Equal(image, both[image.Length..]);
+        Assert.NotEqual(image, both[..image.Length]);
         int spare = Enumerable.Range(0, 100).First(p => !Owns(p));
         world.Arena.CopyPage(head.Pages[0], spare);
-        world.Arena.WritePage(head.Pages[0], new byte[image.Length]);
+        world.Arena.WritePages([head.Pages[0]], new byte[image.Length]);
         Assert.Equal(0, new Contents(world, format).Positions[slots - 1]);
         byte[] copy = new byte[image.Length];
-        world.Arena.ReadPage(spare, copy);
+        world.Arena.ReadPages([spare], copy);
         Assert.Equal(image, copy);
-        world.Arena.WritePage(head.Pages[0], image);
+
+        // A copy of a copy, and one over it: the order of the calls counts.
+        int further = Enumerable.Range(0, 100).First(p => p != spare && !Owns(p));
+        world.Arena.CopyPage(spare, further);
+        world.Arena.CopyPage(head.Pages[1], spare);
+        world.Arena.CopyPage(further, head.Pages[0]);
+        world.Arena.ReadPages([spare, further], both);
+        world.Arena.WritePages([head.Pages[1], further], both);
         Contents after = new(world, format);
         for (int i = 0; i < before.Positions.Length; i++)
             Assert.True(before.Same(i, after, i), $"KV {i} has changed.");
