@@ -75,6 +75,30 @@ struct PrepareArguments {
     int padding;
 };
 
+/// Rows in the format of a library's products: halves with a factor each, or brains.
+struct RoundArguments {
+    const float* input;
+    const float* weights;  // of an RMS norm before it; null for none
+    u8* output;            // 2 bytes a column
+    float* factors;        // what the products of a row are multiplied with; null for none
+    int columns;
+    float epsilon;
+};
+
+/// What a library leaves to be done: output[r * output_stride + o] from factors[r] * products[r, o], with bias, scale and the rest of `ProductArguments`.
+struct FinishArguments {
+    const float* products;  // [rows][outputs]
+    const float* factors;   // null for 1
+    const float* bias;      // null for none
+    float* output;
+    int outputs;
+    int output_stride;
+    int adds;
+    float scale;
+    float cap;  // 0 for none
+    int padding;
+};
+
 /// output[r, i] = activation(products[r, i]) * products[r, columns + i].
 struct GateArguments {
     const float* products;

@@ -300,3 +300,9 @@ KV_DRIVER long kvchatFakeDeviceAllocations() { return (long)machine().device.siz
 KV_DRIVER long kvchatFakePinnedAllocations() { return (long)machine().pinned.size(); }
 KV_DRIVER long kvchatFakeStreams() { return (long)machine().streams.size(); }
 KV_DRIVER long kvchatFakeEvents() { return (long)machine().events.size(); }
+
+/// For libraries that work on the fake device.
+KV_DRIVER int kvchatFakeInDeviceMemory(DevicePointer address, size_t bytes) {
+    std::lock_guard<std::recursive_mutex> guard(machine().lock);
+    return in_device_memory(address, bytes);
+}

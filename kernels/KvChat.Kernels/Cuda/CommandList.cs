@@ -9,6 +9,9 @@ internal enum CommandKind
     /// <summary>Launches a kernel.</summary>
     Launch,
 
+    /// <summary>Multiplies by cuBLAS.</summary>
+    Product,
+
     /// <summary>Copies from the host.</summary>
     Upload,
 
@@ -27,7 +30,7 @@ internal enum CommandKind
 /// <param name="Shared">Shared memory of a block.</param>
 /// <param name="Source">Where a copy within the device comes from.</param>
 /// <param name="Target">Where a copy goes.</param>
-/// <param name="Start">Where a launch's structure, or what is uploaded, starts among those of the list.</param>
+/// <param name="Start">Where a structure, or what is uploaded, starts among those of the list.</param>
 /// <param name="Length">Its bytes; of a copy or of zeros, how many.</param>
 internal readonly record struct Command(CommandKind Kind, int Kernel, CudaGrid Grid, int Threads, int Shared, nint Source, nint Target, int Start, long Length);
 
@@ -56,7 +59,7 @@ internal sealed class CommandList
     /// <summary>The commands.</summary>
     public ReadOnlySpan<Command> Commands => _commands.AsSpan(0, Count);
 
-    /// <summary>Structures of all launches.</summary>
+    /// <summary>Structures of all launches and products.</summary>
     public ReadOnlySpan<byte> Arguments => _arguments.AsSpan(0, ArgumentBytes);
 
     /// <summary>What is uploaded.</summary>
@@ -79,6 +82,14 @@ internal sealed class CommandList
         int start = ArgumentBytes;
         ArgumentBytes = Append(_arguments, start, arguments);
         Add(new Command(CommandKind.Launch, kernel, grid, threads, shared, 0, 0, start, arguments.Length));
+    }
+
+    /// <summary>Appends a product.</summary>
+    public void AddProduct(ReadOnlySpan<byte> product)
+    {
+        int start = ArgumentBytes;
+        ArgumentBytes = Append(_arguments, start, product);
+        Add(new Command(CommandKind.Product, 0, default, 0, 0, 0, 0, start, product.Length));
     }
 
     /// <summary>Appends an upload.</summary>

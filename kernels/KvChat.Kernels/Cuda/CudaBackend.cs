@@ -11,7 +11,7 @@ public sealed partial class CudaBackend : IComputeBackend
     private bool _disposed;
 
     /// <summary>Opens the device.</summary>
-    /// <exception cref="CudaUnavailableException">There is no driver or no device, or one that is too old; the message says which.</exception>
+    /// <exception cref="CudaUnavailableException">There is no driver or no device, or one that is too old; or cuBLAS is asked for and not here. The message says which.</exception>
     /// <exception cref="CudaException">The driver refuses something.</exception>
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
     public CudaBackend(CudaBackendOptions? options = null)
@@ -24,7 +24,7 @@ public sealed partial class CudaBackend : IComputeBackend
     }
 
     /// <inheritdoc/>
-    public string Name => $"CUDA, {_queue.Context.Name}, compute capability {_queue.Context.Capability / 10}.{_queue.Context.Capability % 10}, {_queue.Multiprocessors} multiprocessors";
+    public string Name => $"CUDA, {_queue.Context.Name}, compute capability {_queue.Context.Capability / 10}.{_queue.Context.Capability % 10}, {_queue.Multiprocessors} multiprocessors{(_queue.LibraryName is { } library ? $", {library}" : string.Empty)}";
 
     /// <inheritdoc/>
     /// <exception cref="CudaException">The driver does not say.</exception>

@@ -6,6 +6,9 @@ public sealed record CudaBackendOptions
     /// <summary>Environment variable that names the driver's library where <see cref="DriverPath"/> is null.</summary>
     public const string DriverVariable = "KVCHAT_CUDA_DRIVER";
 
+    /// <summary>Environment variable that names cuBLAS where <see cref="CublasPath"/> is null.</summary>
+    public const string CublasVariable = "KVCHAT_CUBLAS";
+
     /// <summary>Number of the device, 0 for the first.</summary>
     public int Device { get; init; }
 
@@ -14,6 +17,15 @@ public sealed record CudaBackendOptions
     /// (<c>nvcuda.dll</c>, <c>libcuda.so.1</c>).
     /// </summary>
     public string? DriverPath { get; init; }
+
+    /// <summary>Who multiplies many rows with weights of F16 and BF16.</summary>
+    public CudaProductSource Products { get; init; }
+
+    /// <summary>
+    /// Path of cuBLAS; null for what the environment variable <see cref="CublasVariable"/> names, and else for <c>libcublas.so</c> or <c>cublas64.dll</c> of CUDA 13, 12 or 11, as the driver has it: beside the
+    /// program, in the toolkit that <c>CUDA_PATH</c> names (else <c>/usr/local/cuda</c>), and where the system looks.
+    /// </summary>
+    public string? CublasPath { get; init; }
 
     /// <summary>Whether every launch is waited for, so that an error names the kernel that made it. Slow; for the search of errors.</summary>
     public bool WaitsForLaunches { get; init; }

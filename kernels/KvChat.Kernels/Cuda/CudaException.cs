@@ -1,6 +1,6 @@
 namespace KvChat.Kernels.Cuda;
 
-/// <summary>The CUDA driver refused a call, or what was launched before failed.</summary>
+/// <summary>The CUDA driver, or cuBLAS, refused a call, or what was launched before failed.</summary>
 public class CudaException : Exception
 {
     internal CudaException(string message, string call = "", int code = 0, Exception? inner = null)
@@ -10,10 +10,10 @@ public class CudaException : Exception
         Code = code;
     }
 
-    /// <summary>Function of the driver API that answered with an error; empty where none did.</summary>
+    /// <summary>Function of the driver API, or of cuBLAS, that answered with an error; empty where none did.</summary>
     public string Call { get; }
 
-    /// <summary>The driver's <c>CUresult</c>; 0 where the driver gave none.</summary>
+    /// <summary>The driver's <c>CUresult</c>, or the status of cuBLAS; 0 where there was none.</summary>
     public int Code { get; }
 }
 

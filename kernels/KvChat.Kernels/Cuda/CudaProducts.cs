@@ -2,13 +2,14 @@ using KvChat.Kernels.Quantization;
 
 namespace KvChat.Kernels.Cuda;
 
-/// <summary>Rows times weights, part by part: on tensor cores, or in singles where the matrix asks for it. Which form runs never shows in a row's bits.</summary>
+/// <summary>Rows times weights, part by part: on tensor cores, or in singles where the matrix asks for it. Which of the own forms runs never shows in a row's bits.</summary>
 internal sealed class CudaProducts(CudaQueue queue) : IDisposable
 {
     // A warp has one output; blocks in y have 8 rows each (linear.cu).
     private const int PlainThreads = 128, PlainOutputs = PlainThreads / 32, PlainRows = 8, GridLimit = 65535;
 
     private readonly CudaScratch _normed = new(queue), _prepared = new(queue);
+    private readonly CublasProducts _library = new(queue);
 
     /// <summary>Multiplies.</summary>
     /// <param name="weight">Weights.</param>
@@ -23,7 +24,11 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
             arguments.Weights = part.Address;
             arguments.RowBytes = part.RowBytes;
             arguments.Outputs = part.Rows;
-            if (!ProductForms.TakesTensorCores(part.Format, weight.Columns) || part.Format == WeightFormat.BF16)
+            if (_library.Takes(part.Format, weight.Columns, arguments.Rows))
+            {
+                _library.Run(part, source, arguments);
+            }
+            else if (!ProductForms.TakesTensorCores(part.Format, weight.Columns) || part.Format == WeightFormat.BF16)
             {
                 ProductArguments some = arguments;
                 some.Input = normed = normed != 0 ? normed : Normed(source, arguments.Rows, weight.Columns);
@@ -92,6 +97,7 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _library.Dispose();
         _normed.Dispose();
         _prepared.Dispose();
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using KvChat.Kernels.Cuda.Driver;
 
 namespace KvChat.Kernels.Cuda;
@@ -78,6 +79,9 @@ internal sealed unsafe partial class CudaQueue
             {
                 case CommandKind.Launch:
                     LaunchNow(_kernels[command.Kernel], command.Grid, command.Threads, command.Shared, list.Arguments.Slice(command.Start, (int)command.Length));
+                    break;
+                case CommandKind.Product:
+                    MultiplyNow(MemoryMarshal.Read<LibraryProduct>(list.Arguments.Slice(command.Start, (int)command.Length)));
                     break;
                 case CommandKind.Upload when pinned == 0:
                     UploadNow(command.Target, list.Uploads.Slice(command.Start, (int)command.Length));

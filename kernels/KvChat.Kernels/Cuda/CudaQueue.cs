@@ -30,9 +30,11 @@ internal sealed unsafe partial class CudaQueue : ICudaQueue, IDisposable
             _kernels = new CudaKernels(_context);
             _graphs = new GraphCache(_context, _stream);
             _usesGraphs = options.UsesGraphs && !_waits;
+            _cublas = OpenLibrary(options, _context, _stream, _memory);
         }
         catch
         {
+            _kernels?.Dispose();
             _ring?.Dispose();
             _memory?.Dispose();
             _stream?.Dispose();
@@ -193,6 +195,7 @@ internal sealed unsafe partial class CudaQueue : ICudaQueue, IDisposable
         _disposed = true;
         _context.MakeCurrent();
         _graphs.Dispose();
+        _cublas?.Dispose();
         _memory.Dispose();
         _ring.Dispose();
         _kernels.Dispose();

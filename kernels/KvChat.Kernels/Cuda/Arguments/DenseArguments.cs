@@ -57,6 +57,34 @@ internal struct PrepareArguments
     public int Padding;
 }
 
+/// <summary>Rows in the format of a library's products: <c>RoundArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct RoundArguments
+{
+    public nint Input;
+    public nint Weights;
+    public nint Output;
+    public nint Factors;
+    public int Columns;
+    public float Epsilon;
+}
+
+/// <summary>What a library leaves to be done: <c>FinishArguments</c> of <c>linear.h</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct FinishArguments
+{
+    public nint Products;
+    public nint Factors;
+    public nint Bias;
+    public nint Output;
+    public int Outputs;
+    public int OutputStride;
+    public int Adds;
+    public float Scale;
+    public float Cap;
+    public int Padding;
+}
+
 /// <summary>Products of gate and up: <c>GateArguments</c> of <c>linear.h</c>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct GateArguments

@@ -35,9 +35,12 @@ internal sealed class LaunchLog
         _count = Math.Min(_count + 1, Length);
     }
 
+    /// <summary>Notes a product of cuBLAS.</summary>
+    public void Add(in LibraryProduct product) => Add("cublasGemmEx", new CudaGrid(product.Outputs, product.Rows, product.Columns), 0, 0);
+
     private string Describe(int back)
     {
         (string kernel, CudaGrid grid, int threads, int shared) = _launches[(_next - back + Length) % Length];
-        return CudaKernel.Describe(kernel, grid, threads, shared);
+        return threads == 0 ? $"{kernel} of {grid.Y} rows of {grid.Z} columns with {grid.X} outputs" : CudaKernel.Describe(kernel, grid, threads, shared);
     }
 }
