@@ -1,5 +1,6 @@
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
+using KvChat.Kernels.Cuda;
 using KvChat.Models;
 using KvChat.Runtime.Compression;
 
@@ -60,6 +61,11 @@ public sealed class KvCompressChatOptions
 
     /// <summary>Number of the CUDA device, 0 for the first.</summary>
     public int CudaDevice { get; set; }
+
+    /// <summary>
+    /// Who multiplies prompts with weights of F16 and BF16 on a CUDA device: own kernels, with which a request has the same bits whatever runs beside it, or cuBLAS, which has not and rounds as PyTorch does.
+    /// </summary>
+    public CudaProductSource CudaProducts { get; set; }
 
     /// <summary>
     /// Makes the back end that computes, from <see cref="Threads"/>, once for each loading, instead of the one that <see cref="Backend"/> names; the client disposes it. From code alone, as such

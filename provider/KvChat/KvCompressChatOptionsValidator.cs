@@ -23,6 +23,7 @@ public sealed class KvCompressChatOptionsValidator : IValidateOptions<KvCompress
         Check(options.Threads is >= 0 and <= 1024, nameof(options.Threads), options.Threads, "from 0 (one per processor) to 1024");
         Check(Enum.IsDefined(options.Backend), nameof(options.Backend), options.Backend, "Auto, Cpu or Cuda");
         Check(options.CudaDevice is >= 0 and < 1024, nameof(options.CudaDevice), options.CudaDevice, "the number of a device, from 0");
+        Check(Enum.IsDefined(options.CudaProducts), nameof(options.CudaProducts), options.CudaProducts, "Own, Auto or Cublas");
         Check(Enum.IsDefined(options.Activations), nameof(options.Activations), options.Activations, "Int8 or Float32");
         Check(options.ChatTemplate is null || options.ChatTemplate.Length > 0, nameof(options.ChatTemplate), options.ChatTemplate, "a template, or null for the file's own");
         try

@@ -104,7 +104,7 @@ public static unsafe class FakeDriver
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes("with objects" + string.Concat(Way)));
-        string[] files = [.. Directory.GetFiles(System.IO.Path.Combine(kernels, "cuda")), .. Directory.GetFiles(System.IO.Path.Combine(kernels, "cuda", "ptx")), .. Directory.GetFiles(System.IO.Path.Combine(kernels, "emulator"))];
+        string[] files = [.. Directory.GetFiles(System.IO.Path.Combine(kernels, "cuda")), .. Directory.GetFiles(System.IO.Path.Combine(kernels, "cuda", "ptx")), .. Directory.GetFiles(System.IO.Path.Combine(kernels, "emulator")), .. Directory.GetFiles(System.IO.Path.Combine(kernels, "emulator", "cublas"))];
         foreach (string file in files.Order(StringComparer.Ordinal))
         {
             hash.AppendData(Encoding.UTF8.GetBytes(file));

@@ -26,6 +26,8 @@ public sealed class KernelTests
     [InlineData("kv_choose_experts", typeof(ChooseArguments))]
     [InlineData("kv_top", typeof(TopArguments))]
     [InlineData("kv_prepare", typeof(PrepareArguments))]
+    [InlineData("kv_round_F16", typeof(RoundArguments))]
+    [InlineData("kv_finish", typeof(FinishArguments))]
     [InlineData("kv_gate", typeof(GateArguments))]
     [InlineData("kv_embed_Q4_K", typeof(EmbedArguments))]
     [InlineData("kv_norm", typeof(NormArguments))]

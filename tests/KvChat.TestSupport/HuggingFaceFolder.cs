@@ -4,7 +4,7 @@ using KvChat.Runtime.Models.Gguf;
 
 namespace KvChat.TestSupport;
 
-/// <summary>Writes a GGUF file of the llama family as a folder in the Hugging Face layout, weights in F32. For tests: files are trusted and small.</summary>
+/// <summary>Writes a GGUF file of the llama family as a folder in the Hugging Face layout, weights in F32 or F16. For tests: files are trusted and small.</summary>
 public static class HuggingFaceFolder
 {
     private static readonly (string Ours, string Theirs)[] Names =
@@ -19,7 +19,8 @@ public static class HuggingFaceFolder
     /// <param name="folder">A folder that is there.</param>
     /// <param name="stop">Text of the token that ends a reply.</param>
     /// <param name="shards">How many files the weights are split into.</param>
-    public static void Write(string gguf, string folder, string stop, int shards = 1)
+    /// <param name="type">Type of the matrices: F32 or F16.</param>
+    public static void Write(string gguf, string folder, string stop, int shards = 1, string type = "F32")
     {
         using GgufFile file = GgufFile.Open(gguf);
         JsonObject config = Config(file);
@@ -34,7 +35,7 @@ public static class HuggingFaceFolder
         File.WriteAllText(Path.Combine(folder, "generation_config.json"), new JsonObject { ["eos_token_id"] = new JsonArray(Array.IndexOf(tokens, stop)) }.ToJsonString());
         File.WriteAllText(Path.Combine(folder, "chat_template.jinja"), file.Metadata.GetString("tokenizer.chat_template"));
         string whole = Path.Combine(folder, "model.safetensors");
-        File.WriteAllBytes(whole, SafetensorsImage.Write(file.Tensors.Values.Select(t => Convert(t, (int)config["head_dim"]!))));
+        File.WriteAllBytes(whole, SafetensorsImage.Write(file.Tensors.Values.Select(t => Convert(t, (int)config["head_dim"]!, type))));
         if (shards > 1)
         {
             SafetensorsImage.Shard(whole, folder, shards);
@@ -56,7 +57,7 @@ public static class HuggingFaceFolder
         };
     }
 
-    private static SafetensorsArray Convert(GgufTensor tensor, int headDim)
+    private static SafetensorsArray Convert(GgufTensor tensor, int headDim, string type)
     {
         string name = Names.Aggregate(tensor.Name, (text, pair) => text.Replace(pair.Ours, pair.Theirs, StringComparison.Ordinal));
         if (tensor.Name == "output.weight")
@@ -65,7 +66,9 @@ public static class HuggingFaceFolder
         if (tensor.Name.Contains("attn_q.", StringComparison.Ordinal) || tensor.Name.Contains("attn_k.", StringComparison.Ordinal))
             values = Part(values, tensor.Columns, headDim);
         int[] shape = [.. tensor.Dimensions.Reverse().Select(d => int.CreateChecked(d))];
-        return new SafetensorsArray(name, "F32", shape, MemoryMarshal.AsBytes<float>(values).ToArray());
+        return type == "F16" && shape.Length == 2
+            ? new SafetensorsArray(name, type, shape, MemoryMarshal.AsBytes<Half>(Array.ConvertAll(values, x => (Half)x)).ToArray())
+            : new SafetensorsArray(name, "F32", shape, MemoryMarshal.AsBytes<float>(values).ToArray());
     }
 
     /// <summary>Brings rows that lie side by side in a GGUF file of this family half a head apart.</summary>

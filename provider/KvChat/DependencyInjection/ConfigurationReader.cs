@@ -1,6 +1,7 @@
 using System.Globalization;
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
+using KvChat.Kernels.Cuda;
 using KvChat.Runtime.Compression;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
@@ -33,6 +34,7 @@ internal sealed class ConfigurationReader(string optionsName)
         [nameof(KvCompressChatOptions.Threads)] = static (o, r, v) => o.Threads = r.Integer(v),
         [nameof(KvCompressChatOptions.Backend)] = static (o, r, v) => o.Backend = r.Word<BackendKind>(v),
         [nameof(KvCompressChatOptions.CudaDevice)] = static (o, r, v) => o.CudaDevice = r.Integer(v),
+        [nameof(KvCompressChatOptions.CudaProducts)] = static (o, r, v) => o.CudaProducts = r.Word<CudaProductSource>(v),
         [nameof(KvCompressChatOptions.BackendFactory)] = static (_, r, v) => throw r.Wrong(v, "set in code, such as BackendFactory = TorchBackend.Create"),
         [nameof(KvCompressChatOptions.Activations)] = static (o, r, v) => o.Activations = r.Word<ActivationPrecision>(v),
         [nameof(KvCompressChatOptions.ChatTemplate)] = static (o, r, v) => o.ChatTemplate = r.Text(v),

@@ -52,7 +52,7 @@ internal sealed class ServedModel : IAsyncDisposable
         IComputeBackend backend = options.BackendFactory?.Invoke(options.Threads) ?? ComputeBackends.Create(
             options.Backend,
             new CpuBackendOptions { Threads = options.Threads, Activations = options.Activations },
-            new CudaBackendOptions { Device = options.CudaDevice });
+            new CudaBackendOptions { Device = options.CudaDevice, Products = options.CudaProducts });
         LoadedModel model = LoadedModel.Load(located.Path, located.Name, backend, progress, cancellationToken);
         try
         {

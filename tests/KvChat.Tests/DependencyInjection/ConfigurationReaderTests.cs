@@ -1,5 +1,6 @@
 using KvChat.DependencyInjection;
 using KvChat.Kernels.Cpu;
+using KvChat.Kernels.Cuda;
 using KvChat.Runtime.Compression;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
@@ -14,12 +15,12 @@ public sealed class ConfigurationReaderTests
         KvCompressChatOptions options = Read(new()
         {
             ["Model"] = "a.gguf", ["ModelId"] = "a", ["CacheBytes"] = "6 GiB", ["MaxQueuedRequests"] = "3", ["MaxSequences"] = "4", ["ContextTokens"] = "5",
-            ["PageTokens"] = "32", ["StepTokens"] = "64", ["HoldFinishedSequences"] = "false", ["Threads"] = "2", ["LoadInBackground"] = "true", ["Activations"] = "float32", ["ChatTemplate"] = "t",
+            ["PageTokens"] = "32", ["StepTokens"] = "64", ["HoldFinishedSequences"] = "false", ["Threads"] = "2", ["LoadInBackground"] = "true", ["Activations"] = "float32", ["ChatTemplate"] = "t", ["CudaProducts"] = "cublas",
             ["Compression:RetainedRatio"] = "0.25", ["compression:schedule"] = "WhileReading", ["Compression:PoolWidth"] = "15",
         });
         Assert.Equal(("a.gguf", "a", 6L << 30, 3, 4), (options.Model, options.ModelId, options.CacheBytes, options.MaxQueuedRequests, options.MaxSequences));
         Assert.Equal((5, 32, 64, false, 2), (options.ContextTokens, options.PageTokens, options.StepTokens, options.HoldFinishedSequences, options.Threads));
-        Assert.Equal((ActivationPrecision.Float32, "t", true), (options.Activations, options.ChatTemplate, options.LoadInBackground));
+        Assert.Equal((ActivationPrecision.Float32, "t", true, CudaProductSource.Cublas), (options.Activations, options.ChatTemplate, options.LoadInBackground, options.CudaProducts));
         Assert.Equal(new KvCompression { RetainedRatio = 0.25, Schedule = CompressionSchedule.WhileReading, PoolWidth = 15 }, options.Compression);
         string[] known = [.. typeof(KvCompressChatOptions).GetProperties().Select(p => p.Name).Order()];
         string error = Assert.Throws<OptionsValidationException>(() => Read(new() { ["Nonsense"] = "1" })).Message;

@@ -1,4 +1,5 @@
 using KvChat.Kernels.Cpu;
+using KvChat.Kernels.Cuda;
 using KvChat.Runtime.Compression;
 using Microsoft.Extensions.Options;
 
@@ -15,10 +16,10 @@ public sealed class OptionsValidatorTests
         ValidateOptionsResult result = Validate(new KvCompressChatOptions
         {
             Model = "no/such/file.gguf", ModelId = "", CacheBytes = 0, MaxQueuedRequests = 0, MaxSequences = 0, ContextTokens = 0, PageTokens = 20, StepTokens = 1,
-            Threads = -1, Activations = (ActivationPrecision)9, ChatTemplate = "", Compression = new KvCompression { RetainedRatio = 0 },
+            Threads = -1, Activations = (ActivationPrecision)9, CudaProducts = (CudaProductSource)9, ChatTemplate = "", Compression = new KvCompression { RetainedRatio = 0 },
         });
         string[] failures = [.. result.Failures!];
-        Assert.Equal(12, failures.Length);
+        Assert.Equal(13, failures.Length);
         Assert.All(failures, f => Assert.Contains("must be", f, StringComparison.Ordinal));
         Assert.Contains(failures, f => f == "KvCompressChatOptions.PageTokens is 20; it must be 16 or 32.");
         Assert.Contains(failures, f => f.StartsWith("KvCompressChatOptions.Model is \"no/such/file.gguf\"", StringComparison.Ordinal));
