@@ -1,7 +1,9 @@
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
+using KvChat.Kernels.Cuda;
 using KvChat.Kernels.Tests.Attention;
 using KvChat.Kernels.Tests.Linear;
+using KvChat.TestSupport;
 
 namespace KvChat.Cuda.Tests;
 
@@ -49,4 +51,14 @@ public sealed class CudaFamilyTests : FamilyConformance
 public sealed class CudaTopTests : TopConformance
 {
     protected override IComputeBackend Create() => FakeDriver.Open();
+}
+
+public sealed class SelectionTests : SelectionConformance
+{
+    protected override CudaBackend Create(int seed) => FakeDriver.Open(("ORDER", seed % 3));
+}
+
+public sealed class PageRingTests : PageRingConformance
+{
+    protected override CudaBackend Create() => FakeDriver.Open();
 }

@@ -171,8 +171,11 @@ internal sealed unsafe partial class CudaQueue : ICudaQueue, IDisposable
         Check(_stream.Synchronize(), "cuStreamSynchronize");
     }
 
-    /// <summary>Registers of a thread and bytes of local memory of a kernel, which it is compiled for.</summary>
-    public (int Registers, int LocalBytes) Resources(string kernel)
+    /// <summary>Kernels that have been used; kept when the queue is disposed of.</summary>
+    public IReadOnlyList<CudaKernel> KernelsInUse => _kernels.InUse;
+
+    /// <summary>What a kernel needs on the device, which it is compiled for.</summary>
+    public KernelResources Resources(string kernel)
     {
         Enter();
         return _kernels[kernel].Resources;

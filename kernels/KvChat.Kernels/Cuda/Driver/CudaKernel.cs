@@ -3,10 +3,17 @@ namespace KvChat.Kernels.Cuda.Driver;
 /// <summary>Sizes of a launch: blocks in three directions.</summary>
 internal readonly record struct CudaGrid(int X, int Y = 1, int Z = 1);
 
+/// <summary>What a kernel needs on a device.</summary>
+/// <param name="Registers">Registers of a thread.</param>
+/// <param name="LocalBytes">Bytes of a thread's local memory, in which registers are spilled.</param>
+/// <param name="SharedBytes">Bytes of a block's shared memory, without what a launch asks for.</param>
+/// <param name="MostThreads">Largest block.</param>
+internal readonly record struct KernelResources(int Registers, int LocalBytes, int SharedBytes, int MostThreads);
+
 /// <summary>An entry of a module.</summary>
 internal sealed unsafe class CudaKernel(CudaContext context, nint function, string name, int argumentBytes, int number)
 {
-    private const int MaximumDynamicShared = 8, Registers = 4, LocalBytes = 3;
+    private const int MaximumDynamicShared = 8, Registers = 4, LocalBytes = 3, SharedBytes = 1, MostThreads = 0;
 
     // What every device gives without being asked.
     private const int DefaultShared = 48 << 10;
@@ -22,8 +29,14 @@ internal sealed unsafe class CudaKernel(CudaContext context, nint function, stri
     /// <summary>Bytes of its argument, as the PTX says.</summary>
     public int ArgumentBytes { get; } = argumentBytes;
 
-    /// <summary>Registers of a thread, and bytes of local memory, in which registers are spilled.</summary>
-    public (int Registers, int LocalBytes) Resources => (Attribute(Registers), Attribute(LocalBytes));
+    /// <summary>What the device's compiler made of the kernel.</summary>
+    public KernelResources Resources => new(Attribute(Registers), Attribute(LocalBytes), Attribute(SharedBytes), Attribute(MostThreads));
+
+    /// <summary>Launches that were asked for, those within graphs included.</summary>
+    public long Launches { get; private set; }
+
+    /// <summary>Most shared memory that a launch asked for, in bytes.</summary>
+    public int LargestShared { get; private set; }
 
     /// <summary>Makes sure that the kernel can be launched so.</summary>
     /// <exception cref="ArgumentException">The argument has not the size that the PTX says.</exception>
@@ -34,6 +47,8 @@ internal sealed unsafe class CudaKernel(CudaContext context, nint function, stri
             throw new ArgumentException($"{Name} takes a structure of {ArgumentBytes} bytes, not {bytes}: the kernels and their binding are not of one version.", nameof(bytes));
         if (shared > _shared)
             AllowShared(shared, grid, block);
+        Launches++;
+        LargestShared = Math.Max(LargestShared, shared);
     }
 
     /// <summary>Launches the kernel, which <see cref="Prepare"/> has seen; gives back the driver's result.</summary>

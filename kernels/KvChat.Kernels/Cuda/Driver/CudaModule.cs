@@ -82,6 +82,9 @@ internal sealed class CudaKernels : IDisposable
     /// <summary>A kernel that is in use, by its number.</summary>
     public CudaKernel this[int number] => _numbered[number];
 
+    /// <summary>Kernels that are, or were, in use, by number.</summary>
+    public IReadOnlyList<CudaKernel> InUse => _numbered;
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -89,7 +92,6 @@ internal sealed class CudaKernels : IDisposable
             module.Dispose();
         _modules.Clear();
         _kernels.Clear();
-        _numbered.Clear();
     }
 
     private CudaKernel Load(string name)

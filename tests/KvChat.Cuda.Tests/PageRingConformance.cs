@@ -4,13 +4,16 @@ using KvChat.Kernels.Cuda;
 namespace KvChat.Cuda.Tests;
 
 /// <summary>The ring of free pages on the device against a queue.</summary>
-public sealed class PageRingTests
+public abstract class PageRingConformance
 {
-    [EmulatorFact]
+    /// <summary>A back end.</summary>
+    protected abstract CudaBackend Create();
+
+    [Fact]
     public void Pages_go_out_in_order_and_come_back_behind_and_demands_are_met_whole_or_not_at_all()
     {
         const int Capacity = 700;
-        using CudaBackend backend = FakeDriver.Open();
+        using CudaBackend backend = Create();
         using CudaPageRing ring = new(backend.Queue, Capacity);
         Queue<int> free = new(Enumerable.Range(0, Capacity));
         List<int> held = [];

@@ -5,11 +5,14 @@ using KvChat.Runtime.Compression;
 namespace KvChat.Cuda.Tests;
 
 /// <summary>Selection on the device against the runtime's own on the same scores.</summary>
-public sealed class SelectionTests
+public abstract class SelectionConformance
 {
     private static readonly float[] Values = [0, -0f, 0.5f, 1, 1, 2, 3, 1e-30f, -1, float.MaxValue, float.NegativeInfinity, float.NaN];
 
-    [EmulatorTheory]
+    /// <summary>A back end; <paramref name="seed"/> may choose what differs from run to run.</summary>
+    protected abstract CudaBackend Create(int seed);
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
@@ -17,7 +20,7 @@ public sealed class SelectionTests
     [InlineData(5)]
     public void The_device_drops_the_KVs_that_the_processor_drops(int seed)
     {
-        using CudaBackend backend = FakeDriver.Open(("ORDER", seed % 3));
+        using CudaBackend backend = Create(seed);
         using CudaSelection selection = new(backend.Queue);
         Random random = new(seed);
         Case[] cases = [.. Enumerable.Range(0, 12).Select(_ => new Case(random, longest: 70)), new Case(random, longest: 700, heads: 3), new Case(random, longest: 9, heads: 300)];

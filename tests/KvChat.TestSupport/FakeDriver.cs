@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using KvChat.Kernels.Cuda;
-using KvChat.TestSupport;
+using Xunit;
 
-// The fake driver is one device for the whole process, and its settings hold for all of it.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+namespace KvChat.TestSupport;
 
-namespace KvChat.Cuda.Tests;
-
-/// <summary>The fake <c>libcuda.so.1</c>, built from the repository's sources when it is first asked for and kept beside the tests as long as those stay the same.</summary>
+/// <summary>
+/// The fake <c>libcuda.so.1</c>, built from the repository's sources when it is first asked for and kept beside the program as long as those stay the same. It is one device for the whole
+/// process, and its settings hold for all of it: tests that use it run one after another.
+/// </summary>
 public static unsafe class FakeDriver
 {
     /// <summary>Environment variable that names a fake driver built in another way (<c>kernels/emulator/build OUT --checked</c>), to be taken instead.</summary>

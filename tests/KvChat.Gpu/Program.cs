@@ -1,0 +1,4 @@
+using System.CommandLine;
+using KvChat.Gpu;
+
+return GpuCommands.Root().Parse(args).Invoke();
