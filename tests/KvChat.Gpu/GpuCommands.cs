@@ -1,5 +1,6 @@
 using System.CommandLine;
 using KvChat.Gpu.Conformance;
+using KvChat.Gpu.Engine;
 using KvChat.Kernels.Cuda;
 using KvChat.TestSupport;
 using Command = System.CommandLine.Command;
@@ -25,6 +26,7 @@ internal static class GpuCommands
         });
         RootCommand root = new("Tries and measures the CUDA back end; needs nothing but the driver.");
         root.Subcommands.Add(Part("conformance", "Loads every kernel, says what each needs of the device, and holds all of them to their formulas.", ConformancePart.Run));
+        root.Subcommands.Add(Part("engine", "The whole engine with the embedded model: the same greedy tokens as on the processor.", EnginePart.Run));
         return root;
     }
 
@@ -79,6 +81,9 @@ internal sealed record GpuSettings
 
     /// <summary>Nothing new is begun after so long.</summary>
     public TimeSpan MostTime { get; init; } = TimeSpan.FromMinutes(9);
+
+    /// <summary>What stands behind names of tables.</summary>
+    public string Note => IsFake ? " (fake driver: registers and times mean nothing)" : "";
 
     /// <summary>Opens the device.</summary>
     /// <exception cref="CudaUnavailableException">There is none.</exception>

@@ -30,8 +30,7 @@ internal static class ConformancePart
     // Compiling the kernels is what takes the time of the first start on a machine.
     private static void ShowResources(CudaQueue queue, GpuSettings settings, GpuReport report)
     {
-        string note = settings.IsFake ? " (fake driver: the numbers mean nothing)" : "";
-        GpuTable table = new($"Kernels{note}", "kernel", "registers", "local bytes", "static shared bytes", "most threads");
+        GpuTable table = new($"Kernels{settings.Note}", "kernel", "registers", "local bytes", "static shared bytes", "most threads");
         foreach (string kernel in CudaKernels.Names)
         {
             if (!kernel.Contains(settings.Only, StringComparison.OrdinalIgnoreCase) && settings.Only.Length > 0)

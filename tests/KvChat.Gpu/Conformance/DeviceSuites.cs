@@ -40,11 +40,8 @@ internal static class DeviceSuites
         protected override IComputeBackend Create() => device.Borrow();
     }
 
-    /// <summary>Codes are never turned on the device.</summary>
     private sealed class Formats(TestDevice device) : FormatConformance
     {
-        protected override bool HasRotation => false;
-
         protected override IComputeBackend Create() => device.Borrow();
     }
 
