@@ -9,6 +9,7 @@ internal static class ConformancePart
     /// <summary>Runs all cases; in the end every kernel must have been launched.</summary>
     public static void Run(GpuSettings settings, GpuReport report)
     {
+        Suite.KeepComparisons();
         using TestDevice device = new(settings);
         report.Device = device.Backend.Name;
         report.Say(report.Device);

@@ -11,6 +11,21 @@ internal static class Suite
 {
     private const DynamicallyAccessedMemberTypes Members = DynamicallyAccessedMemberTypes.PublicMethods | DynamicallyAccessedMemberTypes.PublicProperties;
 
+    /// <summary>
+    /// What xunit's comparisons of collections make by reflection, once for every type of number that the suites compare: a native program has only what is named when it is compiled.
+    /// </summary>
+    public static void KeepComparisons()
+    {
+        Keep<float>();
+        Keep<double>();
+        Keep<int>();
+        Keep<uint>();
+        Keep<byte>();
+        Keep<bool>();
+
+        static void Keep<T>() => _ = Xunit.Sdk.CollectionTrackerExtensions.AsTracker(Enumerable.Empty<T>());
+    }
+
     /// <summary>All cases; each makes a suite of its own when it is run, as xunit does.</summary>
     public static IEnumerable<(string Name, Action Run)> Cases<[DynamicallyAccessedMembers(Members)] T>(Func<T> create)
         where T : class
