@@ -53,6 +53,20 @@ public sealed class CudaTopTests : TopConformance
     protected override IComputeBackend Create() => FakeDriver.Open();
 }
 
+public sealed class CudaProductFormTests : ProductFormConformance
+{
+    protected override CudaBackend Create(int? multiprocessors = null)
+    {
+        FakeDriver.Reset();
+        return new CudaBackend(FakeDriver.Options with { Multiprocessors = multiprocessors });
+    }
+}
+
+public sealed class DeviceEvictionTests : EvictionConformance
+{
+    protected override CudaBackend Create(int seed) => FakeDriver.Open(("ORDER", seed % 3));
+}
+
 public sealed class SelectionTests : SelectionConformance
 {
     protected override CudaBackend Create(int seed) => FakeDriver.Open(("ORDER", seed % 3));

@@ -87,9 +87,11 @@ internal sealed record GpuSettings
 
     /// <summary>Opens the device.</summary>
     /// <exception cref="CudaUnavailableException">There is none.</exception>
-    public CudaBackend Open(bool usesGraphs = true)
+    /// <param name="usesGraphs">Whether repeated work is launched as graphs.</param>
+    /// <param name="multiprocessors">How many products are cut for; null for as many as the device has.</param>
+    public CudaBackend Open(bool usesGraphs = true, int? multiprocessors = null)
     {
         CudaBackendOptions options = IsFake ? FakeDriver.Options : new CudaBackendOptions();
-        return new CudaBackend(options with { Device = Device, UsesGraphs = usesGraphs });
+        return new CudaBackend(options with { Device = Device, UsesGraphs = usesGraphs, Multiprocessors = multiprocessors });
     }
 }

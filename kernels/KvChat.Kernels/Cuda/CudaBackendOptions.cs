@@ -32,4 +32,7 @@ public sealed record CudaBackendOptions
 
     /// <summary>Whether work that repeats is launched as a graph: decode steps, whose many small launches else keep the processor busy longer than the device.</summary>
     public bool UsesGraphs { get; init; } = true;
+
+    /// <summary>Multiprocessors that work is cut for; null for as many as the device has. Tests choose the forms of products by it.</summary>
+    internal int? Multiprocessors { get; init; }
 }

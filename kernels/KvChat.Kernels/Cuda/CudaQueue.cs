@@ -31,6 +31,7 @@ internal sealed unsafe partial class CudaQueue : ICudaQueue, IDisposable
             _graphs = new GraphCache(_context, _stream);
             _usesGraphs = options.UsesGraphs && !_waits;
             _cublas = OpenLibrary(options, _context, _stream, _memory);
+            Multiprocessors = options.Multiprocessors ?? _context.Multiprocessors;
         }
         catch
         {
@@ -50,7 +51,7 @@ internal sealed unsafe partial class CudaQueue : ICudaQueue, IDisposable
     public long TakenBytes => _memory.Bytes;
 
     /// <inheritdoc/>
-    public int Multiprocessors => _context.Multiprocessors;
+    public int Multiprocessors { get; }
 
     /// <inheritdoc/>
     public int LargestSharedBytes => _context.LargestShared;

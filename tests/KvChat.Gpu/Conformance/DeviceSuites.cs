@@ -21,7 +21,10 @@ internal static class DeviceSuites
         .. Suite.Cases(() => new Linear(device)),
         .. Suite.Cases(() => new Embedding(device)),
         .. Suite.Cases(() => new Family(device)),
+        .. Suite.Cases(() => new ProductForms(device)),
+        .. Suite.Cases(() => new Top(device)),
         .. Suite.Cases(() => new Selection(device)),
+        .. Suite.Cases(() => new Eviction(device)),
         .. Suite.Cases(() => new PageRing(device)),
     ];
 
@@ -64,6 +67,21 @@ internal static class DeviceSuites
     private sealed class Family(TestDevice device) : FamilyConformance
     {
         protected override IComputeBackend Create(int threads = 1) => device.Borrow();
+    }
+
+    private sealed class ProductForms(TestDevice device) : ProductFormConformance
+    {
+        protected override CudaBackend Create(int? multiprocessors = null) => device.Open(multiprocessors);
+    }
+
+    private sealed class Top(TestDevice device) : TopConformance
+    {
+        protected override IComputeBackend Create() => device.Borrow();
+    }
+
+    private sealed class Eviction(TestDevice device) : EvictionConformance
+    {
+        protected override CudaBackend Create(int seed) => device.Open();
     }
 
     private sealed class Selection(TestDevice device) : SelectionConformance

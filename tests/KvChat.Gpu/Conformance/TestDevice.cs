@@ -20,9 +20,10 @@ internal sealed class TestDevice(GpuSettings settings) : IDisposable
     public IComputeBackend Borrow() => new BorrowedBackend(Backend);
 
     /// <summary>A back end that its user disposes of.</summary>
-    public CudaBackend Open()
+    /// <param name="multiprocessors">How many products are cut for; null for as many as the device has.</param>
+    public CudaBackend Open(int? multiprocessors = null)
     {
-        CudaBackend backend = settings.Open();
+        CudaBackend backend = settings.Open(multiprocessors: multiprocessors);
         _all.Add(backend);
         return backend;
     }
@@ -53,6 +54,10 @@ internal sealed class TestDevice(GpuSettings settings) : IDisposable
     {
         public string Name => backend.Name;
 
+        public long? FreeMemoryBytes => backend.FreeMemoryBytes;
+
+        public int MaxTop => backend.MaxTop;
+
         public DeviceTensor CreateTensor(int rows, int columns) => backend.CreateTensor(rows, columns);
 
         public DeviceVector CreateVector(ReadOnlySpan<float> values) => backend.CreateVector(values);
@@ -74,6 +79,8 @@ internal sealed class TestDevice(GpuSettings settings) : IDisposable
         public void Append(in AppendOperation operation) => backend.Append(operation);
 
         public void Attend(in AttentionOperation operation) => backend.Attend(operation);
+
+        public void FindTop(DeviceTensor tensor, int rows, Span<int> columns, Span<float> values) => backend.FindTop(tensor, rows, columns, values);
 
         public void Gather(DeviceTensor source, ReadOnlySpan<int> rows, DeviceTensor destination) => backend.Gather(source, rows, destination);
 

@@ -8,6 +8,8 @@ public abstract class FamilyConformance
 {
     private const int Width = 96, Count = 8;
 
+    public static TheoryData<WeightFormat> Formats => [.. WeightFormats.All.ToArray()];
+
     protected abstract IComputeBackend Create(int threads = 1);
 
     [Theory]
@@ -50,6 +52,23 @@ public abstract class FamilyConformance
                 for (int i = 0; i < input.Length; i++)
                     Assert.Equal(expected[i].Select(BitConverter.SingleToInt32Bits), actual[i].Select(BitConverter.SingleToInt32Bits));
             }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void Experts_may_have_any_format_of_weights(WeightFormat format)
+    {
+        const int wide = 256;
+        using IComputeBackend backend = Create();
+        using World world = new(backend, wide, format, wide);
+        float[][] input = LinearCase.RandomInput(4, wide, 5), actual = world.Run(input, 2, true, 2);
+        for (int row = 0; row < input.Length; row++)
+        {
+            double[] expected = world.Expected(input[row], 2, true);
+            double allowed = 1e-5 * expected.Max(Math.Abs) * Math.Sqrt(wide);
+            for (int i = 0; i < wide; i++)
+                Assert.Equal(expected[i] + 0.25, actual[row][i], allowed);
         }
     }
 
@@ -111,20 +130,21 @@ public abstract class FamilyConformance
         private readonly IComputeBackend _backend;
         private readonly RandomWeights _router;
         private readonly RandomWeights[] _gate, _up, _down;
-        private readonly float[] _norm = LinearCase.RandomVector(Width, 11);
+        private readonly float[] _norm;
         private readonly DeviceMatrix _routing;
         private readonly DeviceMatrix[] _gateUp, _downs;
         private readonly DeviceVector _norms;
-        private readonly int _hidden;
+        private readonly int _width;
 
-        public World(IComputeBackend backend, int hidden, WeightFormat format = WeightFormat.F32)
+        public World(IComputeBackend backend, int hidden, WeightFormat format = WeightFormat.F32, int width = Width)
         {
             _backend = backend;
-            _hidden = hidden;
-            _router = new(WeightFormat.F32, Count, Width, 1);
-            _gate = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format, hidden, Width, 100 + e))];
-            _up = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format == WeightFormat.F32 ? WeightFormat.F16 : format, hidden, Width, 200 + e))];
-            _down = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format, Width, hidden, 300 + e))];
+            _width = width;
+            _norm = LinearCase.RandomVector(width, 11);
+            _router = new(WeightFormat.F32, Count, _width, 1);
+            _gate = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format, hidden, _width, 100 + e))];
+            _up = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format == WeightFormat.F32 ? WeightFormat.F16 : format, hidden, _width, 200 + e))];
+            _down = [.. Enumerable.Range(0, Count).Select(e => new RandomWeights(format, _width, hidden, 300 + e))];
             _routing = backend.LoadMatrix([_router.Data]);
             _gateUp = [.. Enumerable.Range(0, Count).Select(e => backend.LoadMatrix([_gate[e].Data, _up[e].Data]))];
             _downs = [.. _down.Select(d => backend.LoadMatrix([d.Data]))];
@@ -134,7 +154,7 @@ public abstract class FamilyConformance
         /// <summary>Adds the results to rows of 0.25, so many rows in one operation.</summary>
         public float[][] Run(float[][] input, int perRow, bool normalises, int atOnce)
         {
-            using DeviceTensor from = _backend.CreateTensor(atOnce, Width), to = _backend.CreateTensor(atOnce, Width);
+            using DeviceTensor from = _backend.CreateTensor(atOnce, _width), to = _backend.CreateTensor(atOnce, _width);
             float[][] results = new float[input.Length][];
             for (int done = 0; done < input.Length; done += atOnce)
             {
@@ -142,7 +162,7 @@ public abstract class FamilyConformance
                 for (int i = 0; i < rows; i++)
                 {
                     _backend.Write(from, i, input[done + i]);
-                    _backend.Write(to, i, Enumerable.Repeat(0.25f, Width).ToArray());
+                    _backend.Write(to, i, Enumerable.Repeat(0.25f, _width).ToArray());
                 }
 
                 _backend.Experts(new ExpertOperation
@@ -151,7 +171,7 @@ public abstract class FamilyConformance
                     Normalises = normalises, Activation = LinearEpilogue.GatedSilu, Output = to, Adds = true,
                 });
                 for (int i = 0; i < rows; i++)
-                    _backend.Read(to, i, results[done + i] = new float[Width]);
+                    _backend.Read(to, i, results[done + i] = new float[_width]);
             }
 
             return results;
@@ -159,19 +179,19 @@ public abstract class FamilyConformance
 
         public double[] Expected(float[] row, int perRow, bool normalises)
         {
-            double root = Math.Sqrt(row.Sum(v => (double)v * v / Width) + 1e-5);
+            double root = Math.Sqrt(row.Sum(v => (double)v * v / _width) + 1e-5);
             double[] x = [.. row.Select((v, i) => v / root * _norm[i])];
             double[] p = [.. Product(_router, x).Select(Math.Exp)];
             double sum = p.Sum();
             int[] chosen = [.. Enumerable.Range(0, Count).OrderByDescending(e => p[e]).Take(perRow)];
             double total = normalises ? chosen.Sum(e => p[e]) : sum;
-            double[] result = new double[Width];
+            double[] result = new double[_width];
             foreach (int e in chosen)
             {
                 double[] gate = Product(_gate[e], x), up = Product(_up[e], x);
                 double[] hidden = [.. gate.Select((g, i) => g / (1 + Math.Exp(-g)) * up[i])];
                 double[] y = Product(_down[e], hidden);
-                for (int i = 0; i < Width; i++)
+                for (int i = 0; i < _width; i++)
                     result[i] += p[e] / total * y[i];
             }
 
