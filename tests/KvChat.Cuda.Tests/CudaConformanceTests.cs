@@ -62,6 +62,25 @@ public sealed class CudaProductFormTests : ProductFormConformance
     }
 }
 
+public sealed class CublasProductTests : LibraryProductConformance
+{
+    protected override CudaBackend Create() => FakeCublas.Open();
+
+    protected override void Check(CudaBackend backend)
+    {
+        Assert.Equal(1, FakeCublas.Calls);
+        Assert.Contains("cuBLAS 12.4", backend.Name, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Nothing_is_left_of_a_library_that_is_closed()
+    {
+        FakeCublas.Open().Dispose();
+        Assert.Equal((0, 0, 0, 0), FakeDriver.Taken());
+        Assert.Equal(0, FakeCublas.Handles);
+    }
+}
+
 public sealed class DeviceEvictionTests : EvictionConformance
 {
     protected override CudaBackend Create(int seed) => FakeDriver.Open(("ORDER", seed % 3));

@@ -7,15 +7,13 @@ namespace KvChat.Cuda.Tests;
 internal static unsafe class FakeCublas
 {
     /// <summary>Options that name it.</summary>
-    public static CudaBackendOptions Options => FakeDriver.Options with { Products = CudaProductSource.Cublas, CublasPath = Library };
+    public static CudaBackendOptions Options => FakeDriver.Options with { Products = CudaProductSource.Cublas, CublasPath = FakeDriver.CublasPath };
 
     /// <summary>Products since the last <see cref="Reset"/>.</summary>
     public static long Calls => ((delegate* unmanaged<nint>)Export("kvchatCublasCalls"))();
 
     /// <summary>Handles that are open.</summary>
     public static long Handles => ((delegate* unmanaged<nint>)Export("kvchatCublasHandles"))();
-
-    private static string Library => Path.Combine(Path.GetDirectoryName(FakeDriver.Path)!, "libcublas.so.12");
 
     /// <summary>Makes the library as new; the product of that number fails with a status.</summary>
     public static void Reset(int failAt = 0, int status = 0) => ((delegate* unmanaged<nint, int, void>)Export("kvchatCublasReset"))(failAt, status);
@@ -29,5 +27,5 @@ internal static unsafe class FakeCublas
         return backend;
     }
 
-    private static nint Export(string name) => NativeLibrary.GetExport(NativeLibrary.Load(Library), name);
+    private static nint Export(string name) => NativeLibrary.GetExport(NativeLibrary.Load(FakeDriver.CublasPath), name);
 }

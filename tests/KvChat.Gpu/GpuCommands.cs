@@ -89,9 +89,10 @@ internal sealed record GpuSettings
     /// <exception cref="CudaUnavailableException">There is none.</exception>
     /// <param name="usesGraphs">Whether repeated work is launched as graphs.</param>
     /// <param name="multiprocessors">How many products are cut for; null for as many as the device has.</param>
-    public CudaBackend Open(bool usesGraphs = true, int? multiprocessors = null)
+    /// <param name="products">Whose products of many rows are taken.</param>
+    public CudaBackend Open(bool usesGraphs = true, int? multiprocessors = null, CudaProductSource products = CudaProductSource.Own)
     {
-        CudaBackendOptions options = IsFake ? FakeDriver.Options : new CudaBackendOptions();
-        return new CudaBackend(options with { Device = Device, UsesGraphs = usesGraphs, Multiprocessors = multiprocessors });
+        CudaBackendOptions options = IsFake ? FakeDriver.Options with { CublasPath = FakeDriver.CublasPath } : new CudaBackendOptions();
+        return new CudaBackend(options with { Device = Device, UsesGraphs = usesGraphs, Multiprocessors = multiprocessors, Products = products });
     }
 }

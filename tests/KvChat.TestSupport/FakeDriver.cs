@@ -25,6 +25,9 @@ public static unsafe class FakeDriver
     /// <summary>Path of the library.</summary>
     public static string Path => Built.Value;
 
+    /// <summary>Path of the fake <c>libcublas.so.12</c>, which is built with it.</summary>
+    public static string CublasPath => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, "libcublas.so.12");
+
     /// <summary>Makes the driver as new, with settings of its README.</summary>
     public static void Reset(params (string Name, object Value)[] settings)
     {

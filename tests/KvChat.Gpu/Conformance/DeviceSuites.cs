@@ -22,6 +22,7 @@ internal static class DeviceSuites
         .. Suite.Cases(() => new Embedding(device)),
         .. Suite.Cases(() => new Family(device)),
         .. Suite.Cases(() => new ProductForms(device)),
+        .. device.HasLibrary ? Suite.Cases(() => new LibraryProducts(device)) : [],
         .. Suite.Cases(() => new Top(device)),
         .. Suite.Cases(() => new Selection(device)),
         .. Suite.Cases(() => new Eviction(device)),
@@ -72,6 +73,11 @@ internal static class DeviceSuites
     private sealed class ProductForms(TestDevice device) : ProductFormConformance
     {
         protected override CudaBackend Create(int? multiprocessors = null) => device.Open(multiprocessors);
+    }
+
+    private sealed class LibraryProducts(TestDevice device) : LibraryProductConformance
+    {
+        protected override CudaBackend Create() => device.Open(products: CudaProductSource.Cublas);
     }
 
     private sealed class Top(TestDevice device) : TopConformance

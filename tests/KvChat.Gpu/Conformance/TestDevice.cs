@@ -19,11 +19,15 @@ internal sealed class TestDevice(GpuSettings settings) : IDisposable
     /// <summary>The same for suites, which dispose of what they are given.</summary>
     public IComputeBackend Borrow() => new BorrowedBackend(Backend);
 
+    /// <summary>Whether cuBLAS is here, by which many rows may be multiplied.</summary>
+    public bool HasLibrary { get; } = Probe(settings);
+
     /// <summary>A back end that its user disposes of.</summary>
     /// <param name="multiprocessors">How many products are cut for; null for as many as the device has.</param>
-    public CudaBackend Open(int? multiprocessors = null)
+    /// <param name="products">Whose products of many rows are taken.</param>
+    public CudaBackend Open(int? multiprocessors = null, CudaProductSource products = CudaProductSource.Own)
     {
-        CudaBackend backend = settings.Open(multiprocessors: multiprocessors);
+        CudaBackend backend = settings.Open(multiprocessors: multiprocessors, products: products);
         _all.Add(backend);
         return backend;
     }
@@ -49,6 +53,12 @@ internal sealed class TestDevice(GpuSettings settings) : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Renew();
+
+    private static bool Probe(GpuSettings settings)
+    {
+        using CudaBackend backend = settings.Open(products: CudaProductSource.Auto);
+        return backend.Queue.LibraryName is not null;
+    }
 
     private sealed class BorrowedBackend(CudaBackend backend) : IComputeBackend
     {
