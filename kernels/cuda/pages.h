@@ -106,8 +106,11 @@ KV_DEVICE u16 half_at_least(float value) {
     return F16::up(half) < value && half < 0x7bff ? (u16)(half + 1) : half;
 }
 
-// One warp makes codes of head_dim numbers: the step is a half, the zero point is a half, and codes are chosen for them as they are stored.
-KV_DEVICE void store_codes(u8* row, u16* scale_and_zero, const float* numbers, int bits, int offset, int head_dim, int lane) {
+struct Ends {
+    float least, most;
+};
+
+KV_DEVICE Ends warp_ends(const float* numbers, int head_dim, int lane) {
     const float infinity = __builtin_inff();
     float least = infinity, most = -infinity;
     for (int i = lane; i < head_dim; i += 32) {
@@ -120,28 +123,71 @@ KV_DEVICE void store_codes(u8* row, u16* scale_and_zero, const float* numbers, i
         least = a < least ? a : least;
         most = b > most ? b : most;
     }
-    least = clamp_to_half(least);
-    most = clamp_to_half(most);
-    int levels = (1 << bits) - 1;
-    u16 scale = half_at_least((most - least) / (float)levels);
-    float step = F16::up(scale);
-    u16 zero = F16::down(clamp_to_half(least + (float)offset * step));
-    float start = F16::up(zero), inverse = step > 0.f ? 1.f / step : 0.f, shift = (float)offset + 0.5f;
+    return {clamp_to_half(least), clamp_to_half(most)};
+}
+
+KV_DEVICE float code_within(float t, float levels) {
+    t = t > 0.f ? t : 0.f;
+    return t > levels ? levels : t;
+}
+
+// Codes of head_dim numbers for a step and a zero point as they are stored.
+KV_DEVICE void pack_codes(u8* row, u16* scale_and_zero, u16 scale, u16 zero, const float* numbers, int bits, int offset, int head_dim, int lane) {
     if (lane == 0) {
         scale_and_zero[0] = scale;
         scale_and_zero[1] = zero;
     }
+    const float step = F16::up(scale), start = F16::up(zero), inverse = step > 0.f ? 1.f / step : 0.f, shift = (float)offset + 0.5f, levels = (float)((1 << bits) - 1);
     int per_byte = 8 / bits, bytes = head_dim * bits / 8;
     for (int byte = lane; byte < bytes; byte += 32) {
         int packed = 0;
-        for (int part = 0; part < per_byte; part++) {
-            float t = (numbers[code_index(byte * 8 + part * bits, bits, head_dim)] - start) * inverse + shift;
-            t = t > 0.f ? t : 0.f;
-            t = t > (float)levels ? (float)levels : t;
-            packed |= (int)t << (part * bits);
-        }
+        for (int part = 0; part < per_byte; part++)
+            packed |= (int)code_within((numbers[code_index(byte * 8 + part * bits, bits, head_dim)] - start) * inverse + shift, levels) << (part * bits);
         row[byte] = (u8)packed;
     }
+}
+
+// One warp makes codes of head_dim numbers that reach from the smallest to the largest: the step is a half, the zero point is a half, and codes are chosen for them as they are stored.
+KV_DEVICE void store_codes(u8* row, u16* scale_and_zero, const float* numbers, int bits, int offset, int head_dim, int lane) {
+    const Ends ends = warp_ends(numbers, head_dim, lane);
+    u16 scale = half_at_least((ends.most - ends.least) / (float)((1 << bits) - 1));
+    u16 zero = F16::down(clamp_to_half(ends.least + (float)offset * F16::up(scale)));
+    pack_codes(row, scale_and_zero, scale, zero, numbers, bits, offset, head_dim, lane);
+}
+
+struct FittedLine {
+    float slope, start, gain;
+};
+
+// Least squares of the numbers, less their middle, over their codes in a range of so much to either side; the gain is what the line takes off the squared error.
+KV_DEVICE FittedLine fit_line(const float* numbers, float middle, float reach, float levels, int head_dim, int lane) {
+    const float inverse = levels / (2.f * reach), shift = reach * inverse + 0.5f, count = (float)head_dim;
+    float number_sum = 0.f, code_sum = 0.f, squares = 0.f, products = 0.f;
+    for (int i = lane; i < head_dim; i += 32) {
+        const float number = numbers[i] - middle, code = (float)(int)code_within(number * inverse + shift, levels);
+        number_sum += number;
+        code_sum += code;
+        squares = fma(code, code, squares);
+        products = fma(number, code, products);
+    }
+    number_sum = warp_sum(number_sum);
+    code_sum = warp_sum(code_sum);
+    squares = warp_sum(squares);
+    products = warp_sum(products);
+    const float slope = (products * count - code_sum * number_sum) / (squares * count - code_sum * code_sum), start = (number_sum - slope * code_sum) / count;
+    return {slope, start, slope * products + start * number_sum};
+}
+
+// One warp makes codes of turned values: of six ranges, the widest of which holds every number, the one whose codes with the line that fits them best come nearest.
+KV_DEVICE void store_fitted_codes(u8* row, u16* scale_and_zero, const float* numbers, int bits, int head_dim, int lane) {
+    const Ends ends = warp_ends(numbers, head_dim, lane);
+    const float levels = (float)((1 << bits) - 1), middle = (ends.least + ends.most) * 0.5f, half = (ends.most - ends.least) * 0.5f;
+    FittedLine best = {2.f * half / levels, -half, -1.f};
+    for (int range = 0; range < kRanges; range++) {
+        const FittedLine line = fit_line(numbers, middle, half * ((float)(kWidestRange - 2 * range) * kRangeStep), levels, head_dim, lane);
+        if (line.gain > best.gain) best = line;
+    }
+    pack_codes(row, scale_and_zero, F16::down(clamp_to_half(best.slope)), F16::down(clamp_to_half(middle + best.start)), numbers, bits, 0, head_dim, lane);
 }
 
 // One warp makes codes of 4 bits of a turned key: the nearest levels of a normal distribution, for the one of kLevelSizes sizes about the key's own that comes nearest to it; then the
@@ -189,7 +235,11 @@ KV_DEVICE void store_numbers(const PageLayout& layout, u8* page, int slot, const
         } else {
             store_codes(keys, scales, key, key_bits(format), key_offset(format), head_dim, lane);
         }
-        store_codes(values, scales + 2, value, value_bits(format), value_offset(format), head_dim, lane);
+        if (turns_values(layout)) {
+            store_fitted_codes(values, scales + 2, value, value_bits(format), head_dim, lane);
+        } else {
+            store_codes(values, scales + 2, value, value_bits(format), value_offset(format), head_dim, lane);
+        }
         return;
     }
     for (int i = lane; i < head_dim; i += 32) {

@@ -69,6 +69,10 @@ constexpr float kLevelsPerDeviation = 127.0f / 2.7326f;
 constexpr int kLevelSizes = 7;
 constexpr float kLeastSize = 9.5f, kSizeStep = 0.08f;
 
+// Ranges of values that are tried, in parts of the one that holds them all: 1, 0.92 ... 0.6.
+constexpr int kRanges = 6, kWidestRange = 25;
+constexpr float kRangeStep = 0.04f;
+
 KV_DEVICE u32 level_magnitude(u32 code) { return (u32)(kNormalLevels >> ((code < 8u ? 7u - code : code - 8u) * 8u)) & 255u; }
 
 KV_DEVICE float normal_level(u32 code) { return code < 8u ? -(float)level_magnitude(code) : (float)level_magnitude(code); }
