@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <set>
 #include <thread>
 
 namespace kv::emulator {
@@ -109,6 +110,25 @@ struct LeftOut {
     }
 };
 LeftOut left_out;
+
+/// Names of the kernels that ran, appended to the file that KVCHAT_EMULATOR_RAN names, so that one can see which never did.
+struct Ran {
+    std::set<std::string> names;
+    std::mutex lock;
+    ~Ran() {
+        const char* file = getenv("KVCHAT_EMULATOR_RAN");
+        FILE* target = file ? fopen(file, "a") : nullptr;
+        for (const std::string& name : names) {
+            if (target) {
+                fprintf(target, "%s\n", name.c_str());
+            }
+        }
+        if (target) {
+            fclose(target);
+        }
+    }
+};
+Ran ran;
 }
 
 bool is_left_out(Site site) {
@@ -127,6 +147,10 @@ const Kernel* find_kernel(const std::string& name) {
 }
 
 std::string launch(const Kernel& kernel, const void* arguments, Extent grid, Extent block, size_t shared_bytes, const Options& options) {
+    {
+        std::lock_guard<std::mutex> guard(ran.lock);
+        ran.names.insert(kernel.name);
+    }
     Launch run;
     run.kernel = &kernel;
     run.arguments = arguments;

@@ -223,12 +223,17 @@ bool run(const Case& c) {
 }
 
 const std::vector<Case> kCases = {
+    {"singles and K4V4, 64, turned", {64, 2, 1, 16, false, 0, 0, 2, false, true}, {{kF32, kK4V4, {70}, {270}, 3, kObserveAccumulate, 3}}},
     {"singles, 64", {64, 3, 1, 16}, {{kF32, kK4V2, {300}, {}, 5, kObserveAccumulate, 3}}},
     {"halves, 64, groups of 3", {64, 9, 3, 16}, {{kF16, kK4V2, {300, 17, 600}, {}, 5, kObserveWindow, 4, 7}}},
     {"halves, 128, decoding", {128, 8, 2, 32}, {{kF16, kK4V2, {700, 31}, {}, 1, kObserveAccumulate, 1}, {kF16, kK4V2, {40, 257}, {}, 1}}},
     {"halves, 64, cap", {64, 4, 2, 16, false, 4, 0, 4}, {{kF16, kK4V2, {120, 255}, {}, 30, kObserveWindow, 8, 5, kAveragePool}}},
     {"halves, 64, window", {64, 4, 2, 16, false, 0, 30, 4}, {{kF16, kK4V2, {300, 300}, {}, 20, kObserveAccumulate, 8, 5, kLargest, 300}}},
     {"brains, 80, log-weights", {80, 4, 2, 16, true, 0, 0, 2}, {{kBF16, kK4V2, {120, 255}, {40, 0}, 7, kObserveWindow, 4, 3, kLargest}}},
+    {"brains, 24", {24, 4, 2, 16}, {{kBF16, kK4V4, {70, 20}, {}, 3, kObserveWindow, 2}}},
+    {"brains, 64", {64, 2, 1, 16}, {{kBF16, kK8V8, {70}, {9}, 3, kObserveAccumulate, 2}}},
+    {"brains, 128", {128, 2, 1, 16}, {{kBF16, kK8V8, {70}, {9}, 3, kObserveWindow, 2}}},
+    {"brains, 256", {256, 2, 1, 16}, {{kBF16, kK8V8, {40}, {}, 3, kObserveAccumulate, 2}}},
     {"K8V8 and K4V4, 80, log-weights", {80, 4, 2, 16, true, 0, 0, 2}, {{kK8V8, kK4V4, {120, 255}, {30, 70}, 7}}},
     {"K8V4 and K4V2, 64", {64, 6, 2, 16, false, 0, 0, 2}, {{kK8V4, kK4V2, {100, 290}, {300, 1}, 33, kObserveWindow, 16, 3}}},
     {"K4V4 and K4V2, 24", {24, 2, 2, 16, false, 0, 0, 2}, {{kK4V4, kK4V2, {100, 290}, {300, 1}, 3, kObserveAccumulate, 3}}},
@@ -244,7 +249,6 @@ const std::vector<Case> kCases = {
     {"K4V4 and K8V4, 80, turned", {80, 4, 2, 16, false, 0, 0, 2, false, true}, {{kK4V4, kK8V4, {120, 255}, {30, 0}, 7, kObserveAccumulate, 5}}},
     {"halves and K4V2, 24, turned", {24, 6, 2, 16, true, 0, 60, 2, false, true}, {{kF16, kK4V2, {300, 4}, {150, 290}, 5, kObserveWindow, 4, 3}}},
     {"K8V4 and K4V2, 256, turned", {256, 2, 1, 16, false, 0, 0, 2, false, true}, {{kK8V4, kK4V2, {70}, {300}, 2}}},
-    {"singles and K4V4, 64, turned", {64, 2, 1, 16, false, 0, 0, 2, false, true}, {{kF32, kK4V4, {70}, {270}, 3, kObserveAccumulate, 3}}},
     {"halves, 64, sharp", {64, 1, 1, 16, false, 0, 0, 100}, {{kF16, kK8V4, {1}, {}, 130}}},
 };
 
