@@ -94,7 +94,7 @@ struct Machine {
     int retained = 0;
     Result sticky = SUCCESS;
     std::string failure;
-    std::map<DevicePointer, Allocation> device, pinned;
+    std::map<DevicePointer, Allocation> device, pinned, adopted;
     std::map<uintptr_t, size_t> registered;
     size_t device_bytes = 0, peak_bytes = 0;
     long allocations = 0, launches = 0;

@@ -152,7 +152,8 @@ template <class T> Result fill(DevicePointer target, T value, size_t count, void
 }
 
 bool in_device_memory(DevicePointer address, size_t bytes) {
-    return within(machine().device, address, bytes) || within(machine().pinned, address, bytes);
+    return within(machine().device, address, bytes) || within(machine().pinned, address, bytes)
+        || within(machine().adopted, address, bytes);
 }
 
 bool in_pinned_memory(const void* address, size_t bytes) {
@@ -192,6 +193,20 @@ void forget_memory() {
 }
 
 using namespace kv::driver;
+
+/// Host memory of a library beside the driver stands for device memory from now on: it can be copied from and to, and kernels may touch it.
+KV_DRIVER void kvchatFakeAdopt(DevicePointer address, size_t bytes) {
+    std::lock_guard<std::recursive_mutex> guard(machine().lock);
+    machine().adopted[address] = {bytes, nullptr, 0};
+}
+
+/// It does so no longer: its owner frees it.
+KV_DRIVER void kvchatFakeAbandon(DevicePointer address) {
+    std::lock_guard<std::recursive_mutex> guard(machine().lock);
+    machine().adopted.erase(address);
+}
+
+KV_DRIVER long kvchatFakeAdopted() { return (long)machine().adopted.size(); }
 
 KV_DRIVER int cuMemGetInfo_v2(size_t* free, size_t* total) {
     KV_USABLE

@@ -1,5 +1,6 @@
 using KvChat.Kernels;
 using KvChat.Kernels.Cpu;
+using KvChat.Kernels.Cuda;
 using static TorchSharp.torch;
 
 namespace KvChat.Runtime.TorchSharp;
@@ -40,9 +41,27 @@ public sealed class TorchBackend : IComputeBackend
         _linear = new TorchLinear(_cpu);
     }
 
-    /// <summary>Makes one, for where a function that makes a back end is wanted.</summary>
+    /// <summary>Makes one on torch's tensors, for where a function that makes a back end is wanted: on the first CUDA device where torch and the kernels can use it, else on the processor.</summary>
     /// <param name="threads">As of the constructor.</param>
-    public static IComputeBackend Create(int threads) => new TorchBackend(threads);
+    public static IComputeBackend Create(int threads) => Create(new TorchBackendOptions { Threads = threads });
+
+    /// <summary>Makes one on torch's tensors where the options say.</summary>
+    /// <exception cref="CudaUnavailableException">A CUDA device was asked for, and torch or the kernels cannot use it; the message says why.</exception>
+    /// <exception cref="ArgumentException">An option is out of range; the message names it.</exception>
+    /// <exception cref="NotSupportedException">libtorch cannot be loaded; the message of TorchSharp says where it was looked for.</exception>
+    public static IComputeBackend Create(TorchBackendOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.DeviceIndex < 0)
+            throw new ArgumentException($"{nameof(TorchBackendOptions.DeviceIndex)} is {options.DeviceIndex}; it counts from 0.", nameof(options));
+        return options.Device switch
+        {
+            TorchDevice.Cpu => new TorchBackend(options.Threads),
+            TorchDevice.Auto when options.DeviceIndex == 0 && !TorchCudaBackend.IsAvailable(0, out _) => new TorchBackend(options.Threads),
+            TorchDevice.Auto or TorchDevice.Cuda => new TorchCudaBackend(options.DeviceIndex),
+            _ => throw new ArgumentException($"{nameof(TorchBackendOptions.Device)} is {options.Device}; it must be one of {string.Join(", ", Enum.GetNames<TorchDevice>())}.", nameof(options)),
+        };
+    }
 
     /// <inheritdoc/>
     public string Name => $"TorchSharp, libtorch {__version__}, {get_num_threads()} threads; kernels: {_cpu.Name}";

@@ -37,7 +37,7 @@ internal sealed unsafe class TorchMatrix : DeviceMatrix
         float* target = TorchTensor.DataOf(matrix.Values);
         foreach (MatrixData part in parts)
         {
-            Decode(part, target);
+            Decode(part, 0, part.Rows, target);
             target += (long)part.Rows * part.Columns;
         }
 
@@ -56,10 +56,11 @@ internal sealed unsafe class TorchMatrix : DeviceMatrix
         Values.Dispose();
     }
 
-    private static void Decode(MatrixData part, float* target)
+    /// <summary>Decodes rows of a part.</summary>
+    public static void Decode(MatrixData part, int first, int count, float* target)
     {
         long rowBytes = WeightFormats.RowBytes(part.Format, part.Columns);
-        Parallel.For(0, part.Rows, row =>
-            Dequantizer.Dequantize(part.Format, part.Data + (part.SourceRow(row) * rowBytes), target + ((long)row * part.Columns), part.Columns));
+        Parallel.For(0, count, row =>
+            Dequantizer.Dequantize(part.Format, part.Data + (part.SourceRow(first + row) * rowBytes), target + ((long)row * part.Columns), part.Columns));
     }
 }

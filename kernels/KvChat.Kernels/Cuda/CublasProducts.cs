@@ -7,7 +7,8 @@ namespace KvChat.Kernels.Cuda;
 internal sealed class CublasProducts(CudaQueue queue) : IDisposable
 {
     // Rows that a launch takes, and bytes of products that are kept at a time.
-    private const int GridLimit = 65535, FinishThreads = 128, RoundThreads = 256, RoundSharedBytes = 64, FewestRows = 33;
+    internal const int GridLimit = 65535;
+    private const int FinishThreads = 128, RoundThreads = 256, RoundSharedBytes = 64, FewestRows = 33;
     private const long MostBytes = 64 << 20;
 
     private readonly CudaScratch _rounded = new(queue), _products = new(queue);
@@ -29,20 +30,33 @@ internal sealed class CublasProducts(CudaQueue queue) : IDisposable
             nint factors = Round(part.Format, source with { Input = source.Input + (nint)((long)first * arguments.Columns * sizeof(float)) }, rows, arguments.Columns);
             nint products = _products.Ensure((long)rows * part.Rows * sizeof(float));
             queue.Multiply(new LibraryProduct(part.Address, _rounded.Address, products, rows, part.Rows, arguments.Columns, part.Format == WeightFormat.BF16 ? 1 : 0));
-            FinishArguments finish = new()
-            {
-                Products = products,
-                Factors = factors,
-                Bias = arguments.Bias,
-                Output = arguments.Output + (nint)((long)first * arguments.OutputStride * sizeof(float)),
-                Outputs = part.Rows,
-                OutputStride = arguments.OutputStride,
-                Adds = arguments.Adds,
-                Scale = arguments.Scale,
-                Cap = arguments.Cap,
-            };
-            queue.Launch("kv_finish", new((part.Rows + FinishThreads - 1) / FinishThreads, rows), FinishThreads, 0, finish);
+            Finish(queue, products, factors, part.Rows, first, rows, arguments);
         }
+    }
+
+    /// <summary>What a library leaves to be done: factors, bias, scale, cap, and the way into the output.</summary>
+    /// <param name="queue">The device.</param>
+    /// <param name="products">Device address of <c>[rows, outputs]</c>.</param>
+    /// <param name="factors">Device address of a factor a row, or 0.</param>
+    /// <param name="outputs">Columns of the products.</param>
+    /// <param name="first">Row of the output that the first one of the products belongs to.</param>
+    /// <param name="rows">Rows, as many as a launch takes at most.</param>
+    /// <param name="arguments">All about the output.</param>
+    public static void Finish(CudaQueue queue, nint products, nint factors, int outputs, int first, int rows, in ProductArguments arguments)
+    {
+        FinishArguments finish = new()
+        {
+            Products = products,
+            Factors = factors,
+            Bias = arguments.Bias,
+            Output = arguments.Output + (nint)((long)first * arguments.OutputStride * sizeof(float)),
+            Outputs = outputs,
+            OutputStride = arguments.OutputStride,
+            Adds = arguments.Adds,
+            Scale = arguments.Scale,
+            Cap = arguments.Cap,
+        };
+        queue.Launch("kv_finish", new((outputs + FinishThreads - 1) / FinishThreads, rows), FinishThreads, 0, finish);
     }
 
     /// <inheritdoc/>

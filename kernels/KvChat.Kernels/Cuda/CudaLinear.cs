@@ -66,7 +66,7 @@ internal sealed class CudaLinear(CudaQueue queue) : IDisposable
             Cap = operation.SoftCap,
         };
         nint products = arguments.Output;
-        _multiply.Run(weight, new(input.Address, norm, operation.NormEpsilon), arguments);
+        _multiply.Run(weight, new(input.Address, norm, operation.NormEpsilon) { Tensor = input }, arguments);
         if (gated)
             Gate(operation.Rows, operation.Epilogue, products, output);
     }

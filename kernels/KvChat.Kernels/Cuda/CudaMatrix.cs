@@ -4,7 +4,7 @@ using KvChat.Kernels.Quantization;
 namespace KvChat.Kernels.Cuda;
 
 /// <summary>Weights in device memory, in the blocks of their file; only rows are brought into another order.</summary>
-internal sealed unsafe class CudaMatrix : DeviceMatrix
+internal unsafe class CudaMatrix : DeviceMatrix
 {
     // Kernels read weights by 16 bytes, wherever a row ends.
     private const int UploadBytes = 4 << 20, Slack = 16;
@@ -13,7 +13,8 @@ internal sealed unsafe class CudaMatrix : DeviceMatrix
     private readonly Part[] _parts;
     private bool _disposed;
 
-    private CudaMatrix(CudaQueue queue, int rows, int columns, int[] partRows, Part[] parts)
+    /// <summary>Weights that are in device memory already.</summary>
+    protected CudaMatrix(CudaQueue queue, int rows, int columns, int[] partRows, Part[] parts)
         : base(rows, columns, partRows)
     {
         _queue = queue;
@@ -66,12 +67,23 @@ internal sealed unsafe class CudaMatrix : DeviceMatrix
     public static CudaMatrix From(DeviceMatrix matrix, string name) => matrix as CudaMatrix
         ?? throw new ArgumentException($"A {matrix?.GetType().Name ?? "null"} is no matrix of the CUDA back end.", name);
 
+    /// <summary>Multiplies rows in a way of the matrix' own; false where it has none, and the kernels do it.</summary>
+    /// <param name="source">Rows, and the norm before them.</param>
+    /// <param name="arguments">How many rows there are, and all about the output.</param>
+    public virtual bool TryMultiply(in CudaProducts.Source source, in ProductArguments arguments) => false;
+
     /// <inheritdoc/>
     public override void Dispose()
     {
         if (_disposed)
             return;
         _disposed = true;
+        Free();
+    }
+
+    /// <summary>Gives the memory back, once.</summary>
+    protected virtual void Free()
+    {
         foreach (Part part in _parts)
             _queue.Free(part.Address);
     }

@@ -17,6 +17,8 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
     /// <param name="arguments">All but what is filled in here: weights, rows, their sums and factors.</param>
     public void Run(CudaMatrix weight, in Source source, ProductArguments arguments)
     {
+        if (weight.TryMultiply(source, arguments))
+            return;
         nint normed = 0;
         bool isPrepared = false;
         foreach (CudaMatrix.Part part in weight.Parts)
@@ -186,5 +188,9 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
     private static int Blocks(int count, int each) => (int)(((long)count + each - 1) / each);
 
     /// <summary>Where rows are, the weights of an RMS norm before them or 0, and what it adds under the root.</summary>
-    internal readonly record struct Source(nint Input, nint Norm, float Epsilon);
+    internal readonly record struct Source(nint Input, nint Norm, float Epsilon)
+    {
+        /// <summary>The tensor whose first rows they are; null where they are in no tensor.</summary>
+        public CudaTensor? Tensor { get; init; }
+    }
 }

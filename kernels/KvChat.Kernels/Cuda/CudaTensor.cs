@@ -1,9 +1,10 @@
 namespace KvChat.Kernels.Cuda;
 
 /// <summary>Activations in device memory: row r starts at <c>Address + r * Columns * 4</c>.</summary>
-internal sealed class CudaTensor : DeviceTensor
+internal class CudaTensor : DeviceTensor
 {
     private readonly CudaQueue _queue;
+    private readonly bool _owns;
     private nint _address;
 
     /// <summary>Makes a tensor of zeros.</summary>
@@ -14,9 +15,22 @@ internal sealed class CudaTensor : DeviceTensor
         long bytes = (long)rows * columns * sizeof(float);
         _address = queue.Allocate(bytes, $"a tensor of {rows} x {columns} numbers");
         queue.Clear(_address, bytes);
+        _owns = true;
     }
 
-    /// <summary>Device address of the first number, aligned to 256 bytes.</summary>
+    /// <summary>A tensor in device memory of another owner, who keeps it as long as this is used.</summary>
+    /// <param name="queue">The device.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="address">Device address of the first number, a multiple of 16.</param>
+    protected CudaTensor(CudaQueue queue, int rows, int columns, nint address)
+        : base(rows, columns)
+    {
+        _queue = queue;
+        _address = address;
+    }
+
+    /// <summary>Device address of the first number, aligned to 256 bytes, or to 16 where the memory is another owner's.</summary>
     /// <exception cref="ObjectDisposedException">The tensor has been disposed of.</exception>
     public nint Address => _address != 0 ? _address : throw new ObjectDisposedException(nameof(CudaTensor));
 
@@ -39,7 +53,8 @@ internal sealed class CudaTensor : DeviceTensor
     {
         if (_address == 0)
             return;
-        _queue.Free(_address);
+        if (_owns)
+            _queue.Free(_address);
         _address = 0;
     }
 }
