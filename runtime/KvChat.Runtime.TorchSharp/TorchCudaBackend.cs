@@ -43,6 +43,9 @@ public sealed class TorchCudaBackend : IComputeBackend
     /// <inheritdoc/>
     public int MaxTop => _cuda.MaxTop;
 
+    /// <summary>The kernels' device.</summary>
+    internal CudaQueue Queue => _cuda.Queue;
+
     /// <summary>Whether torch and the kernels can both use a CUDA device here.</summary>
     /// <param name="device">Its number, 0 for the first.</param>
     /// <param name="reason">Why not.</param>

@@ -14,7 +14,7 @@ public sealed class ReadmeSamples
         services.AddKvCompressChatClient(o =>
         {
             o.Model = KvCompressChatOptions.EmbeddedModel;
-            o.BackendFactory = TorchBackend.Create; // leave it out for the CPU's own kernels
+            o.BackendFactory = TorchBackend.Create; // CUDA tensors where torch has a device, else the processor's
         });
         services.Configure<KvCompressChatOptions>(o => o.CacheBytes = 8 << 20);
         await using ServiceProvider provider = services.BuildServiceProvider();
@@ -23,9 +23,26 @@ public sealed class ReadmeSamples
     }
 
     [Fact]
+    public void A_device_that_is_named()
+    {
+        var o = new KvCompressChatOptions();
+        o.BackendFactory = threads => TorchBackend.Create(new TorchBackendOptions { Device = TorchDevice.Cpu, Threads = threads });
+        using (Kernels.IComputeBackend backend = o.BackendFactory(1))
+            Assert.IsType<TorchBackend>(backend);
+        o.BackendFactory = _ => TorchBackend.Create(new TorchBackendOptions { Device = TorchDevice.Cuda, DeviceIndex = 0 });
+        if (TorchCudaBackend.IsAvailable(0, out _))
+            o.BackendFactory(1).Dispose();
+        else
+            Assert.Throws<Kernels.Cuda.CudaUnavailableException>(() => o.BackendFactory(1));
+    }
+
+    [Fact]
     public void Every_sample_of_the_readme_stands_here()
     {
-        string sample = Assert.Single(ReadmeCode.Samples("runtime/KvChat.Runtime.TorchSharp/README.md"));
-        Assert.Contains(sample, ReadmeCode.Of("tests/KvChat.Runtime.TorchSharp.Tests/ReadmeSamples.cs"), StringComparison.Ordinal);
+        IReadOnlyList<string> samples = ReadmeCode.Samples("runtime/KvChat.Runtime.TorchSharp/README.md");
+        Assert.Equal(2, samples.Count);
+        string here = ReadmeCode.Of("tests/KvChat.Runtime.TorchSharp.Tests/ReadmeSamples.cs");
+        foreach (string line in samples.SelectMany(static s => s.Split('\n')))
+            Assert.Contains(line.Trim(), here, StringComparison.Ordinal);
     }
 }

@@ -7,7 +7,7 @@ using Tensor = TorchSharp.torch.Tensor;
 
 namespace KvChat.Runtime.TorchSharp.Tests;
 
-/// <summary>The chat client with <c>BackendFactory = TorchBackend.Create</c>: it compresses, batches and gives back like the others.</summary>
+/// <summary>The chat client with a <c>BackendFactory</c> that makes a <see cref="TorchBackend"/>: it compresses, batches and gives back like the others.</summary>
 public sealed class TorchClientTests
 {
     private const string Answer = "The gate code of the Dushus mill is 1202-1238.";
@@ -19,7 +19,7 @@ public sealed class TorchClientTests
     {
         ChatOptions options = new ChatOptions { Temperature = 0 }.WithKvCompression(new KvCompression { RetainedRatio = ratio, Format = KvFormat.F32 });
         List<(string, IReadOnlyList<int>, long)> seen = [];
-        foreach (Func<int, IComputeBackend>? backend in (Func<int, IComputeBackend>?[])[null, TorchBackend.Create])
+        foreach (Func<int, IComputeBackend>? backend in (Func<int, IComputeBackend>?[])[null, OnProcessor])
         {
             using KvCompressChatClient client = KvCompressChatClient.Load(Options(backend));
             ChatResponse response = await client.GetResponseAsync(Ask(40), options);
@@ -38,30 +38,37 @@ public sealed class TorchClientTests
     public async Task A_hundred_requests_leave_no_tensor_and_no_page()
     {
         long before = Tensor.TotalCount;
-        using (KvCompressChatClient client = KvCompressChatClient.Load(Options(TorchBackend.Create)))
-        {
-            var engine = (InferenceEngine)client.GetService(typeof(InferenceEngine))!;
-            string alone = (await client.GetResponseAsync(Ask(6), new ChatOptions { Temperature = 0 })).Text;
-            Assert.Equal(Answer, alone);
-            long loaded = Tensor.TotalCount;
-            string[] together = await Task.WhenAll(Enumerable.Range(0, 100).Select(async _ => (await client.GetResponseAsync(Ask(6), new ChatOptions { Temperature = 0 })).Text));
-            Assert.All(together, text => Assert.Equal(alone, text));
-            EngineStatistics after = engine.GetStatistics();
-            while (after.Running > 0)
-                after = engine.GetStatistics();
-            Assert.Equal(after.TotalPages, after.FreePages);
-            Assert.InRange(Tensor.TotalCount, 0, loaded + 2); // the scratch of the largest step may have come
-        }
-
+        string answer = await AssertNothingStays(OnProcessor, 6, 100, maxTokens: null);
+        Assert.Equal(Answer, answer);
         Assert.Equal(before, Tensor.TotalCount);
     }
 
-    private static KvCompressChatOptions Options(Func<int, IComputeBackend>? backend) => new()
+    /// <summary>Asks the same so often at once, and looks for tensors and pages that stay; gives the answer.</summary>
+    internal static async Task<string> AssertNothingStays(Func<int, IComputeBackend> backend, int facts, int requests, int? maxTokens)
+    {
+        ChatOptions options = new() { Temperature = 0, MaxOutputTokens = maxTokens };
+        using KvCompressChatClient client = KvCompressChatClient.Load(Options(backend));
+        var engine = (InferenceEngine)client.GetService(typeof(InferenceEngine))!;
+        string alone = (await client.GetResponseAsync(Ask(facts), options)).Text;
+        long loaded = Tensor.TotalCount;
+        string[] together = await Task.WhenAll(Enumerable.Range(0, requests).Select(async _ => (await client.GetResponseAsync(Ask(facts), options)).Text));
+        Assert.All(together, text => Assert.Equal(alone, text));
+        EngineStatistics after = engine.GetStatistics();
+        while (after.Running > 0)
+            after = engine.GetStatistics();
+        Assert.Equal(after.TotalPages, after.FreePages);
+        Assert.InRange(Tensor.TotalCount, 0, loaded + 2); // the scratch of the largest step may have come
+        return alone;
+    }
+
+    private static TorchBackend OnProcessor(int threads) => new(threads);
+
+    internal static KvCompressChatOptions Options(Func<int, IComputeBackend>? backend) => new()
     {
         BackendFactory = backend, CacheBytes = 32 << 20, HoldFinishedSequences = false, Activations = ActivationPrecision.Float32,
     };
 
-    private static List<ChatMessage> Ask(int facts)
+    internal static List<ChatMessage> Ask(int facts)
     {
         List<string> sentences = [.. Enumerable.Range(1, facts).Select(i => $"The serial number of the Quabran{(char)('a' + (i % 26))} pump is {100 + (i * 37)}-QR.")];
         sentences.Insert(facts / 2, Answer);

@@ -5,7 +5,7 @@ using KvChat.Kernels.Tests.Linear;
 
 namespace KvChat.Runtime.TorchSharp.Tests;
 
-/// <summary>The suite of the contract with torch's tensors in the memory of an emulated device.</summary>
+/// <summary>The suite of the contract with torch's tensors on a CUDA device, or in the memory of an emulated one.</summary>
 public sealed class TorchCudaLinearTests : LinearConformance
 {
     protected override IComputeBackend Create(ActivationPrecision activations) => EmulatedDevice.Open();
