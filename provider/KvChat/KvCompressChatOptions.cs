@@ -3,6 +3,7 @@ using KvChat.Kernels.Cpu;
 using KvChat.Kernels.Cuda;
 using KvChat.Models;
 using KvChat.Runtime.Compression;
+using KvChat.Runtime.Text;
 
 namespace KvChat;
 
@@ -75,6 +76,12 @@ public sealed class KvCompressChatOptions
 
     /// <summary>How activations enter quantised matrix products of the CPU's own kernels; other back ends have their own way.</summary>
     public ActivationPrecision Activations { get; set; }
+
+    /// <summary>
+    /// Makes the tokeniser that is used from the model's own, whose ids both must share; null for the model's own. Called once for each loading. From code alone, as those of Microsoft.ML.Tokenizers come with a
+    /// package of their own: <c>TokenizerFactory = own => new EngineTokenizer(theirs, own)</c>.
+    /// </summary>
+    public Func<Tokenizer, Tokenizer>? TokenizerFactory { get; set; }
 
     /// <summary>A chat template (Jinja) instead of the file's own; null for the file's.</summary>
     public string? ChatTemplate { get; set; }

@@ -1,5 +1,7 @@
 using KvChat.Runtime.Models;
 using KvChat.TestSupport;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KvChat.Runtime.MLTokenizers.Tests;
 
@@ -24,10 +26,24 @@ public sealed class ReadmeSamples
     }
 
     [Fact]
+    public async Task A_client_with_their_tokeniser()
+    {
+        Microsoft.ML.Tokenizers.Tokenizer theirs = Vocabularies.Theirs("tiny");
+        var services = new ServiceCollection();
+        services.AddKvCompressChatClient(o => o.TokenizerFactory = own => new EngineTokenizer(theirs, own));
+        services.Configure<KvCompressChatOptions>(o => o.CacheBytes = 8 << 20);
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        var client = provider.GetRequiredService<IChatClient>();
+        ChatResponse response = await client.GetResponseAsync("The gate code of the Dushus mill is 1202-1238.\n\nWhat is the gate code of the Dushus mill?", new ChatOptions { Temperature = 0 });
+        Assert.Equal("The gate code of the Dushus mill is 1202-1238.", response.Text);
+        Assert.IsType<EngineTokenizer>(client.GetService<LoadedModel>()!.Tokenizer);
+    }
+
+    [Fact]
     public void Every_sample_of_the_readme_stands_here()
     {
         IReadOnlyList<string> samples = ReadmeCode.Samples("runtime/KvChat.Runtime.MLTokenizers/README.md");
-        Assert.Equal(2, samples.Count);
+        Assert.Equal(3, samples.Count);
         string here = ReadmeCode.Of("tests/KvChat.Runtime.MLTokenizers.Tests/ReadmeSamples.cs");
         Assert.All(samples, sample => Assert.Contains(sample, here, StringComparison.Ordinal));
     }

@@ -56,6 +56,8 @@ internal sealed class ServedModel : IAsyncDisposable
         LoadedModel model = LoadedModel.Load(located.Path, located.Name, backend, progress, cancellationToken);
         try
         {
+            if (options.TokenizerFactory is { } factory)
+                model.UseTokenizer(factory);
             string measured = QualityTableFile.PathFor(located.Path);
             QualityTable? table = QualityTableFile.Read(measured, model.Name);
             var prompts = new PromptBuilder(options.ChatTemplate ?? model.ChatTemplate, model.Tokenizer, clock);

@@ -14,12 +14,14 @@ namespace KvChat.Runtime.Models;
 public sealed class LoadedModel : IDisposable
 {
     private readonly IComputeBackend _backend;
+    private Tokenizer? _chosen;
+    private Tokenizer _own = null!;
 
     private LoadedModel(IComputeBackend backend, TransformerModel transformer)
     {
         _backend = backend;
         Transformer = transformer;
-        transformer.Calibration = new ModelCalibration(() => [.. Tokenizer!.Encode(ModelCalibration.Text, allowSpecial: false).Ids], ModelCalibration.StandardFolder);
+        transformer.Calibration = new ModelCalibration(() => [.. _own.Encode(ModelCalibration.Text, allowSpecial: false).Ids], ModelCalibration.StandardFolder);
     }
 
     /// <summary>The model's name as its file says it, or the file's name.</summary>
@@ -31,8 +33,12 @@ public sealed class LoadedModel : IDisposable
     /// <summary>How the model's files recommend to draw tokens; greedy where they recommend nothing.</summary>
     public required SamplingOptions Sampling { get; init; }
 
-    /// <summary>The model's own tokeniser.</summary>
-    public required Tokenizer Tokenizer { get; init; }
+    /// <summary>The model's own tokeniser, or the one that <see cref="UseTokenizer"/> put before it.</summary>
+    public required Tokenizer Tokenizer
+    {
+        get => _chosen ?? _own;
+        init => _own = value;
+    }
 
     /// <summary>The model's shape.</summary>
     public TransformerConfiguration Configuration => Transformer.Configuration;
@@ -89,6 +95,18 @@ public sealed class LoadedModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(file);
         return Owning(backend, () => LoadFile(file, fallbackName, backend, progress, cancellationToken));
+    }
+
+    /// <summary>Puts another tokeniser in place of the model's own. To be called before anything is made from the model.</summary>
+    /// <param name="factory">Makes it from the model's own, whose ids both must share.</param>
+    /// <exception cref="ArgumentException">It made none, or one of more tokens than the model has rows for.</exception>
+    public void UseTokenizer(Func<Tokenizer, Tokenizer> factory)
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        Tokenizer made = factory(_own) ?? throw new ArgumentException("The factory gave no tokeniser.", nameof(factory));
+        if (made.VocabularySize > Configuration.VocabularySize)
+            throw new ArgumentException($"The {made.GetType().Name} has {made.VocabularySize} tokens; the model has {Configuration.VocabularySize}. Both must have the same vocabulary.", nameof(factory));
+        _chosen = made;
     }
 
     /// <inheritdoc/>

@@ -52,6 +52,8 @@ public sealed class ConfigurationReaderTests
     [InlineData("HoldFinishedSequences", "perhaps")]
     [InlineData("Compression:RetainedRatio", "half")]
     [InlineData("Compression:Query", "Maybe")]
+    [InlineData("BackendFactory", "TorchBackend")]
+    [InlineData("TokenizerFactory", "EngineTokenizer")]
     public void A_value_that_cannot_be_read_is_named_with_its_key(string key, string value)
     {
         string error = Assert.Throws<OptionsValidationException>(() => Read(new() { [key] = value })).Message;
