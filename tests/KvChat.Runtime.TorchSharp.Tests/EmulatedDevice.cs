@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using KvChat.Cuda.Tests;
+using KvChat.TestSupport;
 using static TorchSharp.torch;
 
 namespace KvChat.Runtime.TorchSharp.Tests;
