@@ -16,6 +16,9 @@ public readonly record struct ScoreHistory(int WindowStart, int WindowEnd, int A
     /// </summary>
     public bool HasAdded => AddedEnd > AddedStart;
 
+    /// <summary>Position of the first recorded query: KVs at it and before it were seen by all.</summary>
+    public int FirstQuery => WindowEnd > WindowStart ? WindowStart : AddedStart;
+
     /// <summary>The history when a window has replaced all scores.</summary>
     public static ScoreHistory OfWindow(int start, int end)
     {

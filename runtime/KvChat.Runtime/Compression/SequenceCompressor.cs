@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using KvChat.Kernels;
 using KvChat.Runtime.Cache;
 
@@ -120,8 +121,10 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
             {
                 Span<int> positions = ScoreOrder.Room(ref _positions, length).AsSpan(0, length);
                 cache.ReadPositions(layer, kvHead, positions);
+                if (divide && low > 0)
+                    Divide(scores[..low], positions[..low], history);
                 if (divide)
-                    Divide(scores, positions, history);
+                    Divide(scores[low..], positions[low..], history);
                 MarkEnds(scores, positions, low, spans, KvRetention.Droppable, float.NegativeInfinity);
                 if (keepsPreferred)
                     MarkEnds(scores, positions, low, spans, KvRetention.Preferred, float.PositiveInfinity);
@@ -201,8 +204,15 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
     /// <summary>Makes sums over different numbers of queries comparable. What no query could see has the score 0 and keeps it; it is new and protected.</summary>
     private static void Divide(Span<float> scores, ReadOnlySpan<int> positions, ScoreHistory history)
     {
-        for (int i = 0; i < scores.Length; i++)
-            scores[i] /= Math.Max(1, history.QueriesThatSaw(positions[i]));
+        // Most lie before all recorded queries, which then all saw them.
+        for (int i = 0; i < scores.Length;)
+        {
+            int count = history.QueriesThatSaw(positions[i]), same = i + 1;
+            if (positions[i] <= history.FirstQuery)
+                same = Math.Max(same, i + LowerBound(positions[i..], history.FirstQuery));
+            TensorPrimitives.Divide(scores[i..same], Math.Max(1, count), scores[i..same]);
+            i = same;
+        }
     }
 
     /// <summary>Marks both ends of a table; positions ascend within each.</summary>

@@ -83,7 +83,7 @@ internal sealed partial class Scheduler
             observation = session.Scorer.ObservePrompt(session.Observed, _options.PoolWidth);
             observation = observation with { Rows = Math.Min(observation.Rows, Math.Min(stop.WindowLength, piece.AllRows)) };
         }
-        else if (session.HasScores && session.MayEvict && session.Read >= session.History.WindowEnd && session.Plan.NextStop(session.Read) is null)
+        else if (session.HasScores && session.RecordsNext && session.Read >= session.History.WindowEnd && session.Plan.NextStop(session.Read) is null)
         {
             // What lies before a stop is not looked at twice, however a step cuts it.
             observation = session.Scorer.ObserveDecode(session.Observed) with { Rows = piece.Rows };

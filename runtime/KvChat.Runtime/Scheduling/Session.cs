@@ -24,9 +24,10 @@ internal sealed class Session
         TokenCount = PromptLength;
         Constraint = request.Constraint?.Invoke(maxOutput);
         Sampler = new TokenSampler(request.Sampling, request.Prompt.Span);
-        Plan = new ReadingPlan(request.Compression, request.Spans, PromptLength, 0);
+        Plan = new ReadingPlan(Planned, request.Spans, PromptLength, 0);
         Observed = request.Compression.IsOff ? request.Compression with { Policy = CompressionPolicies.Standard, RetainedRatio = 0.5 } : request.Compression;
         Scorer = CompressionPolicies.Get(Observed.Policy).Scorer;
+        EffectiveRatio = MayEvict || request.Compression.IsOff ? null : 1;
     }
 
     public GenerationRequest Request { get; }
@@ -114,6 +115,23 @@ internal sealed class Session
     /// <summary>Whether anything may ever have to go; where the budget holds prompt and answer whole, nobody will look at what decoding rows record.</summary>
     public bool MayEvict => Request.Compression.UnderPressure || Request.Compression.RetainedKvs is not { } kvs || kvs < MaxTokens;
 
+    /// <summary>Whether what the next decoding row records will be looked at: by pressure, or by a stop that comes before the answer's last token.</summary>
+    public bool RecordsNext
+    {
+        get
+        {
+            if (!MayEvict || Request.Compression.UnderPressure)
+                return MayEvict;
+            int interval = Request.Compression.DecodeInterval, answered = Read - PromptLength;
+
+            // The row at hand is answered + 1; its stop's token must be followed by another, or the request has ended.
+            return interval > 0 && PromptLength + ((Math.Max(0, answered) / interval + 1L) * interval) < MaxTokens - 1L;
+        }
+    }
+
+    // Where nothing may ever go, a prompt is read as if there were no policy.
+    private KvCompression Planned => MayEvict ? Request.Compression : Request.Compression with { Policy = CompressionPolicies.Off };
+
     public bool HasScores => History.WindowEnd > History.WindowStart;
 
     /// <summary>The pass over the prompt that is under way, or null.</summary>
@@ -128,7 +146,7 @@ internal sealed class Session
         Cache = cache;
         Read = Cached = tokens;
         IsCompressed = isCompressed;
-        Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, tokens);
+        Plan = new ReadingPlan(Planned, Request.Spans, PromptLength, tokens);
     }
 
     /// <summary>Starts from nothing after all.</summary>
@@ -138,7 +156,7 @@ internal sealed class Session
         Cache = null;
         Read = Cached = 0;
         IsCompressed = false;
-        Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, 0);
+        Plan = new ReadingPlan(Planned, Request.Spans, PromptLength, 0);
     }
 
     /// <summary>
@@ -154,7 +172,7 @@ internal sealed class Session
         History = default;
         Repeat = null;
         RepeatedEnd = 0;
-        Plan = new ReadingPlan(Request.Compression, Request.Spans, PromptLength, 0);
+        Plan = new ReadingPlan(Planned, Request.Spans, PromptLength, 0);
     }
 
     public void Append(int token, TokenLogProbabilities? probabilities = null)

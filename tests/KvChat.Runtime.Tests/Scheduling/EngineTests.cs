@@ -233,16 +233,20 @@ public sealed class EngineTests : IDisposable
     }
 
     [Theory]
-    [InlineData(230, false)]
-    [InlineData(229, true)]
-    public void An_answer_is_scored_only_where_something_may_have_to_go(int retained, bool scored)
+    [InlineData(230, 8, false)] // the budget holds everything
+    [InlineData(229, 8, true)]
+    [InlineData(229, 28, true)]
+    [InlineData(229, 29, false)] // the only stop is where the answer ends
+    [InlineData(229, 64, false)]
+    public void An_answer_is_scored_only_where_something_may_have_to_go(int retained, int interval, bool scored)
     {
         using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 8_000_000, HoldFinishedSequences = false });
-        Session session = scheduler.Add(Request(3, 200, 30, new KvCompression { RetainedKvs = retained }));
+        Session session = scheduler.Add(Request(3, 200, 30, new KvCompression { RetainedKvs = retained, DecodeInterval = interval }));
         do
             scheduler.Step();
         while (session.IsReadingPrompt);
         TimeSpan read = session.CompressionTimes.Scoring;
+        Assert.Equal(retained < 230, read > TimeSpan.Zero);
         scheduler.RunAll();
         Assert.Equal(scored, session.Result().Kvs.CompressionTimes.Scoring > read);
     }

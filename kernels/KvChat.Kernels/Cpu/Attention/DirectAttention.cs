@@ -100,9 +100,10 @@ internal static unsafe class DirectAttention<TSimd, TVector>
         int slots = place.Layout->Slots, group = job->Group, end = (high + Run - 1) & ~(Run - 1);
         bool largest = slice.Largest, groupLargest = largest || slice.LargestOfGroup, squared = slice.Squared;
         TVector factor = TSimd.Create(1 / AttentionJob.ValueFactor(place.Layout));
-        for (int kv = low & ~(Run - 1); kv < end;)
+        int kv = low & ~(Run - 1), page = kv / slots;
+        for (; kv < end; page++)
         {
-            int page = kv / slots, stop = Math.Min(end, (page + 1) * slots);
+            int stop = Math.Min(end, (page + 1) * slots);
             float* scores = (float*)(job->Pages.Page(place.Page(page)) + place.Layout->Scores) - (page * slots);
             for (; kv < stop; kv += TSimd.Count)
             {
