@@ -1,5 +1,5 @@
 // What the parts of the fake driver share. The real driver's entry points are in fake_device.cpp (devices, contexts, errors, faults),
-// fake_memory.cpp, fake_streams.cpp (streams, events, graphs) and fake_modules.cpp (PTX, functions, launches).
+// fake_memory.cpp, fake_streams.cpp (streams, events), fake_graphs.cpp and fake_modules.cpp (PTX, functions, launches).
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -119,6 +119,8 @@ Result break_context(Result result, const std::string& why);
 /// The stream behind a handle; null handles name the legacy stream. Null when there is none such.
 Stream* find_stream(void* handle);
 
+inline bool capturing(const Stream& stream) { return stream.capture != nullptr; }
+
 /// Appends work to a stream, or to the graph that the stream is captured into.
 Result enqueue(Stream& stream, std::function<Result()> work);
 Result run_until(Stream& stream, uint64_t position);
@@ -130,6 +132,7 @@ bool in_pinned_memory(const void* address, size_t bytes);
 std::string describe_address(DevicePointer address, size_t bytes);
 void forget_memory();
 void forget_streams();
+void forget_graphs();
 void forget_modules();
 }
 

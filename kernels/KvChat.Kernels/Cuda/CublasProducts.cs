@@ -21,9 +21,10 @@ internal sealed class CublasProducts(CudaQueue queue) : IDisposable
     /// <param name="part">Weights.</param>
     /// <param name="source">Rows, and the norm before them.</param>
     /// <param name="arguments">All but weights and rows.</param>
-    public void Run(in CudaMatrix.Part part, in CudaProducts.Source source, in ProductArguments arguments)
+    /// <param name="largestRows">Most rows of a launch.</param>
+    public void Run(in CudaMatrix.Part part, in CudaProducts.Source source, in ProductArguments arguments, int largestRows)
     {
-        int most = (int)Math.Clamp(MostBytes / ((long)part.Rows * sizeof(float)), FewestRows, GridLimit);
+        int most = (int)Math.Clamp(MostBytes / ((long)part.Rows * sizeof(float)), FewestRows, Math.Min(largestRows, GridLimit));
         for (int first = 0, rows; first < arguments.Rows; first += rows)
         {
             rows = Math.Min(most, arguments.Rows - first);

@@ -6,6 +6,9 @@ public sealed partial class CudaBackend
     private readonly CudaExperts _experts;
     private readonly CudaTop _top;
 
+    /// <summary>Most multiplications of a product's launch.</summary>
+    internal long LargestProduct { set => _linear.Products.LargestLaunch = value; }
+
     /// <inheritdoc/>
     public int MaxTop => TopValues.Most;
 

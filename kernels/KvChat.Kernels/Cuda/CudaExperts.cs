@@ -11,10 +11,9 @@ internal sealed class CudaExperts(CudaQueue queue, CudaLinear linear) : IDisposa
 {
     private const int Threads = 128, FewRows = 8;
 
-    private readonly CudaScratch _sharesOnDevice = new(queue), _chosenOnDevice = new(queue), _products = new(queue), _tables = new(queue);
+    private readonly CudaScratch _sharesOnDevice = new(queue), _chosenOnDevice = new(queue), _products = new(queue);
     private CudaTensor? _logits, _gathered, _hidden, _part, _results;
     private int[] _chosen = [];
-    private long[] _addresses = [];
 
     /// <summary>Runs the part.</summary>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
@@ -26,8 +25,8 @@ internal sealed class CudaExperts(CudaQueue queue, CudaLinear linear) : IDisposa
             return;
         Choose(operation);
         CudaTensor results = Room(ref _results, operation.Rows * operation.PerRow, input.Columns);
-        if (operation.Rows <= FewRows && CudaProducts.TakesExperts(operation.GateUp) && CudaProducts.TakesExperts(operation.Down))
-            RunChosen(operation, input, results);
+        if (operation.Rows <= FewRows && CudaExpertTable.Of(queue, operation) is { Address: not 0 } table)
+            RunChosen(operation, table, input, results);
         else
             RunGrouped(operation, input, results);
         ExpertArguments arguments = new()
@@ -48,7 +47,7 @@ internal sealed class CudaExperts(CudaQueue queue, CudaLinear linear) : IDisposa
     {
         foreach (CudaTensor? tensor in (ReadOnlySpan<CudaTensor?>)[_logits, _gathered, _hidden, _part, _results])
             tensor?.Dispose();
-        foreach (CudaScratch scratch in (ReadOnlySpan<CudaScratch>)[_sharesOnDevice, _chosenOnDevice, _products, _tables])
+        foreach (CudaScratch scratch in (ReadOnlySpan<CudaScratch>)[_sharesOnDevice, _chosenOnDevice, _products])
             scratch.Dispose();
     }
 
@@ -79,13 +78,13 @@ internal sealed class CudaExperts(CudaQueue queue, CudaLinear linear) : IDisposa
         queue.Launch("kv_choose_experts", new(operation.Rows), 32, 0, arguments);
     }
 
-    private void RunChosen(in ExpertOperation operation, CudaTensor input, CudaTensor results)
+    private void RunChosen(in ExpertOperation operation, CudaExpertTable table, CudaTensor input, CudaTensor results)
     {
         CudaMatrix gateUp = CudaMatrix.From(operation.GateUp[0], nameof(operation.GateUp)), down = CudaMatrix.From(operation.Down[0], nameof(operation.Down));
         int slots = operation.Rows * operation.PerRow, experts = operation.GateUp.Count;
         if (down.Rows != input.Columns || gateUp.Columns != input.Columns || gateUp.Rows != 2 * down.Columns)
             throw new ArgumentException($"Experts of {gateUp.Rows} x {gateUp.Columns} and {down.Rows} x {down.Columns} do not fit rows of {input.Columns} numbers.", nameof(operation));
-        nint tables = UploadTables(operation, gateUp.Parts.Length, down.Parts.Length), chosen = _chosenOnDevice.Address;
+        nint chosen = _chosenOnDevice.Address;
         ProductArguments arguments = new()
         {
             Output = _products.Ensure((long)slots * gateUp.Rows * sizeof(float)),
@@ -95,31 +94,11 @@ internal sealed class CudaExperts(CudaQueue queue, CudaLinear linear) : IDisposa
             Scale = 1,
         };
         nint norm = CudaLinear.AddressOf(operation.Norm, input.Columns, nameof(operation.Norm));
-        linear.Products.RunExperts(gateUp, experts, tables, chosen, operation.PerRow, new(input.Address, norm, operation.NormEpsilon), arguments);
+        linear.Products.RunExperts(gateUp, experts, table.Address, chosen, operation.PerRow, new(input.Address, norm, operation.NormEpsilon), arguments);
         CudaTensor hidden = Room(ref _hidden, slots, down.Columns);
         linear.Gate(slots, operation.Activation, arguments.Output, hidden);
         arguments = arguments with { Output = results.Address, Rows = slots, Columns = down.Columns, OutputStride = down.Rows };
-        linear.Products.RunExperts(down, experts, tables + (gateUp.Parts.Length * experts * sizeof(long)), chosen, 1, new(hidden.Address, 0, 0), arguments);
-    }
-
-    // Addresses by part and expert: those of gate and up, then those of down.
-    private nint UploadTables(in ExpertOperation operation, int gateUpParts, int downParts)
-    {
-        int experts = operation.GateUp.Count, count = (gateUpParts + downParts) * experts;
-        if (_addresses.Length < count)
-            _addresses = new long[count];
-        for (int e = 0; e < experts; e++)
-        {
-            ReadOnlySpan<CudaMatrix.Part> gateUp = CudaMatrix.From(operation.GateUp[e], nameof(operation.GateUp)).Parts, down = CudaMatrix.From(operation.Down[e], nameof(operation.Down)).Parts;
-            for (int part = 0; part < gateUpParts; part++)
-                _addresses[(part * experts) + e] = gateUp[part].Address;
-            for (int part = 0; part < downParts; part++)
-                _addresses[((gateUpParts + part) * experts) + e] = down[part].Address;
-        }
-
-        nint tables = _tables.Ensure((long)count * sizeof(long));
-        queue.Upload(tables, MemoryMarshal.AsBytes(_addresses.AsSpan(0, count)));
-        return tables;
+        linear.Products.RunExperts(down, experts, table.Address + table.DownOffset, chosen, 1, new(hidden.Address, 0, 0), arguments);
     }
 
     private void RunGrouped(in ExpertOperation operation, CudaTensor input, CudaTensor results)

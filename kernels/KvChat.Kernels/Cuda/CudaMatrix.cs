@@ -28,6 +28,9 @@ internal unsafe class CudaMatrix : DeviceMatrix
     /// <exception cref="ObjectDisposedException">The matrix has been disposed of.</exception>
     public ReadOnlySpan<Part> Parts => !_disposed ? _parts : throw new ObjectDisposedException(nameof(CudaMatrix));
 
+    /// <summary>Where the weights of all experts are, if this matrix is the first one's.</summary>
+    public CudaExpertTable? Experts { get; set; }
+
     /// <summary>Uploads weights.</summary>
     /// <exception cref="ArgumentException">The parts differ in columns, or a row is no whole number of blocks.</exception>
     /// <exception cref="CudaOutOfMemoryException">The device has too little memory.</exception>
@@ -78,6 +81,7 @@ internal unsafe class CudaMatrix : DeviceMatrix
         if (_disposed)
             return;
         _disposed = true;
+        Experts?.Dispose();
         Free();
     }
 

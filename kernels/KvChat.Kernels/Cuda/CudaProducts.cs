@@ -6,10 +6,13 @@ namespace KvChat.Kernels.Cuda;
 internal sealed class CudaProducts(CudaQueue queue) : IDisposable
 {
     // A warp has one output; blocks in y have 8 rows each (linear.cu).
-    private const int PlainThreads = 128, PlainOutputs = PlainThreads / 32, PlainRows = 8, GridLimit = 65535;
+    private const int PlainThreads = 128, PlainOutputs = PlainThreads / 32, PlainRows = 8, TileRows = 64, GridLimit = 65535;
 
     private readonly CudaScratch _normed = new(queue), _prepared = new(queue);
     private readonly CublasProducts _library = new(queue);
+
+    /// <summary>Most multiplications of a launch: a display's watchdog ends what runs for seconds. More rows come in several launches.</summary>
+    public long LargestLaunch { get; set; } = 1L << 38;
 
     /// <summary>Multiplies.</summary>
     /// <param name="weight">Weights.</param>
@@ -28,7 +31,7 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
             arguments.Outputs = part.Rows;
             if (_library.Takes(part.Format, weight.Columns, arguments.Rows))
             {
-                _library.Run(part, source, arguments);
+                _library.Run(part, source, arguments, LargestRows(part.Rows, arguments.Columns));
             }
             else if (!ProductForms.TakesTensorCores(part.Format, weight.Columns) || part.Format == WeightFormat.BF16)
             {
@@ -36,7 +39,7 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
                 some.Input = normed = normed != 0 ? normed : Normed(source, arguments.Rows, weight.Columns);
                 some.Sums = some.Factors = 0;
                 if (ProductForms.TakesTensorCores(part.Format, weight.Columns))
-                    Multiply(ProductForms.Of(part.Format), some);
+                    MultiplyInTurn(ProductForms.Of(part.Format), some);
                 else
                     MultiplyPlainly(ProductForms.Of(part.Format).Plain, some);
             }
@@ -45,7 +48,7 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
                 if (!isPrepared)
                     Prepare(source, ref arguments);
                 isPrepared = true;
-                Multiply(ProductForms.Of(part.Format), arguments);
+                MultiplyInTurn(ProductForms.Of(part.Format), arguments);
             }
 
             arguments.Output += part.Rows * sizeof(float);
@@ -145,6 +148,23 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
         queue.Launch("kv_prepare", new(product.Rows), Threads, SharedBytes, arguments);
     }
 
+    // Whole tiles of the form for many rows.
+    private int LargestRows(int outputs, int columns) => (int)Math.Clamp(LargestLaunch / ((long)outputs * columns) / TileRows * TileRows, TileRows, GridLimit / TileRows * TileRows * PlainRows);
+
+    private void MultiplyInTurn(ProductForms forms, ProductArguments arguments)
+    {
+        int most = LargestRows(arguments.Outputs, arguments.Columns);
+        for (int left = arguments.Rows; left > 0; left -= most)
+        {
+            arguments.Rows = Math.Min(most, left);
+            Multiply(forms, arguments);
+            arguments.Input += (nint)((long)most * arguments.Columns * sizeof(float));
+            arguments.Sums += arguments.Sums == 0 ? 0 : (nint)((long)most * arguments.SumsStride * sizeof(float));
+            arguments.Factors += arguments.Factors == 0 ? 0 : (nint)((long)most * sizeof(float));
+            arguments.Output += (nint)((long)most * arguments.OutputStride * sizeof(float));
+        }
+    }
+
     private void Multiply(ProductForms forms, in ProductArguments arguments)
     {
         if (arguments.Rows <= forms.Few.Rows)
@@ -178,7 +198,7 @@ internal sealed class CudaProducts(CudaQueue queue) : IDisposable
         };
         for (int first = 0; first < product.Rows; first += arguments.Rows)
         {
-            arguments.Rows = Math.Min(product.Rows - first, GridLimit * PlainRows);
+            arguments.Rows = Math.Min(product.Rows - first, LargestRows(product.Outputs, product.Columns));
             arguments.Input = product.Input + (nint)((long)first * product.Columns * sizeof(float));
             arguments.Output = product.Output + (nint)((long)first * product.OutputStride * sizeof(float));
             queue.Launch(kernel, new(Blocks(product.Outputs, PlainOutputs), Blocks(arguments.Rows, PlainRows)), PlainThreads, 0, arguments);
