@@ -13,6 +13,7 @@ internal static class QuickGrid
         ("longdoc-1k", "kv-compress@0.125/f16/known/after", 0.9),
         ("prose-2k", "kv-compress@0.25/f16/known/after", 0.95),
         ("prose-2k", "kv-compress@0.125/f16/known/after", 0.95),
+        ("prose-2k", "leankv@0.25/f16/known/after", 0.95),
         ("prose-2k", "kvzip@0.25/f16/unknown/after", 0.95), // a document compressed before anybody asked
     ];
 
@@ -23,7 +24,7 @@ internal static class QuickGrid
         Data = null,
         Generate = [TaskNames.LongDoc, TaskNames.Prose],
         Lengths = [1000, 2000],
-        Axes = new GridAxes { Policies = ["kv-compress", "kvzip"], Retained = [0.25, 0.125], Queries = [CompressionQuery.Known, CompressionQuery.Unknown] },
+        Axes = new GridAxes { Policies = ["kv-compress", "kvzip", "leankv"], Retained = [0.25, 0.125], Queries = [CompressionQuery.Known, CompressionQuery.Unknown] },
         Table = null,
         Limit = 20,
         Seed = 1,
