@@ -33,16 +33,18 @@ internal sealed class Conversation
         "What is the gate code of the Dushus mill?", "Track the order of C8-7040.", "Search the document of Dushus.", "Get the sum of 17-25.", "Get the time of Dushus.",
     ];
 
-    /// <summary>Settings that offer the functions of the plugins that a question names, or of all where it names none: a small model chooses better among few.</summary>
-    private PromptExecutionSettings SettingsFor(string question)
+    /// <summary>Functions of the plugins that a question names, or of all where it names none: a small model chooses better among few.</summary>
+    public KernelFunction[] FunctionsFor(string question)
     {
         KernelPlugin[] named = [.. _kernel.Plugins.Where(p => question.Contains(p.Name.TrimEnd('s'), StringComparison.OrdinalIgnoreCase))];
-        return new PromptExecutionSettings
-        {
-            FunctionChoiceBehavior = FunctionChoiceBehavior.Auto((named.Length > 0 ? named : [.. _kernel.Plugins]).SelectMany(p => p)),
-            ExtensionData = new Dictionary<string, object> { ["max_tokens"] = 200 },
-        };
+        return [.. (named.Length > 0 ? named : _kernel.Plugins.AsEnumerable()).SelectMany(p => p)];
     }
+
+    private PromptExecutionSettings SettingsFor(string question) => new()
+    {
+        FunctionChoiceBehavior = FunctionChoiceBehavior.Auto(FunctionsFor(question)),
+        ExtensionData = new Dictionary<string, object> { ["max_tokens"] = 200 },
+    };
 
     /// <summary>Asks the kernel's chat completion service.</summary>
     public async IAsyncEnumerable<string> ByKernelAsync(IEnumerable<string> questions)

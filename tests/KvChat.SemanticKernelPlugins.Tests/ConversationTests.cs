@@ -25,6 +25,16 @@ public sealed class ConversationTests : IDisposable
     }
 
     [Theory]
+    [InlineData("Track the order of C8-7040.", "track_order")]
+    [InlineData("Get the sum and the time of 17-25.", "get_sum,get_time")]
+    [InlineData("What is the gate code of the Dushus mill?", "search_document,get_sum,get_time,track_order")]
+    public void A_question_is_offered_the_plugins_that_it_names_or_all(string question, string expected)
+    {
+        var conversation = new Conversation(_kernel.Clone(), Ledger.Text(1), TimeProvider.System, TextWriter.Null);
+        Assert.Equal(expected.Split(',').Order(), conversation.FunctionsFor(question).Select(f => f.Name).Order());
+    }
+
+    [Theory]
     [InlineData("17+25", "42")]
     [InlineData("1, 2 3", "6")]
     [InlineData("17-25", "42")]
