@@ -2,6 +2,7 @@
 // copies are checked against what is allocated.
 #include "fake_driver.h"
 #include <sys/mman.h>
+#include <algorithm>
 #include <cstring>
 
 namespace kv::driver {
@@ -49,7 +50,8 @@ Result allocate(DevicePointer* address, size_t bytes) {
         return INVALID_VALUE;
     }
     const long failing = number_setting("FAIL_ALLOCATION", 0);
-    if (++m.allocations == failing || m.device_bytes + bytes > (size_t)number_setting("MEMORY", 4L << 30)) {
+    const bool fits = number_setting("SPILLS", 0) != 0 || m.device_bytes + bytes <= (size_t)number_setting("MEMORY", 4L << 30);
+    if (++m.allocations == failing || !fits) {
         return OUT_OF_MEMORY;
     }
     Allocation made;
@@ -211,7 +213,7 @@ KV_DRIVER long kvchatFakeAdopted() { return (long)machine().adopted.size(); }
 KV_DRIVER int cuMemGetInfo_v2(size_t* free, size_t* total) {
     KV_USABLE
     *total = (size_t)number_setting("MEMORY", 4L << 30);
-    *free = *total - machine().device_bytes;
+    *free = *total - std::min(*total, machine().device_bytes);
     return SUCCESS;
 }
 

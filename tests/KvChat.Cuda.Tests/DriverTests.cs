@@ -53,9 +53,15 @@ public sealed class DriverTests
     }
 
     [EmulatorFact]
-    public void Too_little_memory_says_what_was_asked_and_what_is_free()
+    public void Too_little_memory_says_what_was_asked_and_what_is_free() => PoolStaysBelowTheFreeMemory(spills: 0);
+
+    /// <summary>Windows gives out the host's memory where the device's is full, without a word: the pool must be refused all the same.</summary>
+    [EmulatorFact]
+    public void A_pool_is_never_larger_than_the_devices_own_memory_where_the_driver_spills() => PoolStaysBelowTheFreeMemory(spills: 1);
+
+    private static void PoolStaysBelowTheFreeMemory(int spills)
     {
-        using CudaBackend backend = FakeDriver.Open(("MEMORY", 64 << 20));
+        using CudaBackend backend = FakeDriver.Open(("MEMORY", 64 << 20), ("SPILLS", spills));
         CudaOutOfMemoryException full = Assert.Throws<CudaOutOfMemoryException>(() => backend.CreateArena(new KvArenaShape(64, 16, 100_000)));
         Assert.Equal(100_000L * ArenaArguments.StrideOf(new KvArenaShape(64, 16, 100_000)), full.AskedBytes);
         Assert.InRange(full.FreeBytes, 1, 64 << 20);
