@@ -39,6 +39,12 @@ public static class KvOptionNames
     /// <summary>Share of the budget's bytes for KVs that are not in the low format, above 0 and at most 1.</summary>
     public const string HighShare = "kv_high_share";
 
+    /// <summary>Mean attention weight, times the tokens seen, below which a KV is dropped: 0 or more. With the policy "leankv" and in place of a budget.</summary>
+    public const string DropThreshold = "kv_drop_threshold";
+
+    /// <summary>Mean attention weight, times the tokens seen, below which a KV goes to the low format: at least the drop threshold, or 0.</summary>
+    public const string LowThreshold = "kv_low_threshold";
+
     /// <summary>Prompt tokens whose queries make the scores.</summary>
     public const string ObservationWindow = "kv_observation_window";
 

@@ -53,6 +53,8 @@ internal sealed class ConfigurationReader(string optionsName)
         [nameof(KvCompression.Format)] = static (s, r, v) => s with { Format = r.Word<KvFormat>(v) },
         [nameof(KvCompression.LowFormat)] = static (s, r, v) => s with { LowFormat = r.Word<KvFormat>(v) },
         [nameof(KvCompression.HighShare)] = static (s, r, v) => s with { HighShare = r.Number(v) },
+        [nameof(KvCompression.DropThreshold)] = static (s, r, v) => s with { DropThreshold = r.Number(v) },
+        [nameof(KvCompression.LowThreshold)] = static (s, r, v) => s with { LowThreshold = r.Number(v) },
         [nameof(KvCompression.ObservationWindow)] = static (s, r, v) => s with { ObservationWindow = r.Integer(v) },
         [nameof(KvCompression.PoolWidth)] = static (s, r, v) => s with { PoolWidth = r.Integer(v) },
         [nameof(KvCompression.Squared)] = static (s, r, v) => s with { Squared = r.Boolean(v) },

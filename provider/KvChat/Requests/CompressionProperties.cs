@@ -31,6 +31,8 @@ internal static class CompressionProperties
         [KvOptionNames.Format] = static (s, n, v) => s with { Format = LooseValue.Word(n, v, Formats) },
         [KvOptionNames.LowFormat] = static (s, n, v) => s with { LowFormat = LooseValue.IsNull(v) ? null : LooseValue.Word(n, v, Formats) },
         [KvOptionNames.HighShare] = static (s, n, v) => s with { HighShare = LooseValue.Number(n, v) },
+        [KvOptionNames.DropThreshold] = static (s, n, v) => s with { DropThreshold = LooseValue.IsNull(v) ? null : LooseValue.Number(n, v) },
+        [KvOptionNames.LowThreshold] = static (s, n, v) => s with { LowThreshold = LooseValue.IsNull(v) ? null : LooseValue.Number(n, v) },
         [KvOptionNames.ObservationWindow] = static (s, n, v) => s with { ObservationWindow = LooseValue.Integer(n, v) },
         [KvOptionNames.PoolWidth] = static (s, n, v) => s with { PoolWidth = LooseValue.IsNull(v) ? null : LooseValue.Integer(n, v) },
         [KvOptionNames.Squared] = static (s, n, v) => s with { Squared = LooseValue.Boolean(n, v) },
@@ -53,17 +55,23 @@ internal static class CompressionProperties
         if (properties is null)
             return standard;
         KvCompression settings = standard;
-        bool saysQuality = false, saysAmount = false, saysPolicy = false;
+        bool saysQuality = false, saysAmount = false, saysPolicy = false, saysThreshold = false;
         foreach ((string name, Setter set) in Setters)
         {
-            if (!properties.TryGetValue(name, out object? value) || (LooseValue.IsNull(value) && name is not (KvOptionNames.PoolWidth or KvOptionNames.LowFormat or KvOptionNames.Allocator)))
+            if (!properties.TryGetValue(name, out object? value) || (LooseValue.IsNull(value) && !NullMeansSomething(name)))
                 continue;
             saysPolicy |= name == KvOptionNames.Policy;
             saysQuality |= name == KvOptionNames.MinQuality;
             saysAmount |= name is KvOptionNames.RetainedRatio or KvOptionNames.RetainedKvs;
+            saysThreshold |= name is (KvOptionNames.DropThreshold or KvOptionNames.LowThreshold) && !LooseValue.IsNull(value);
             settings = set(settings, name, value);
         }
 
+        // Of the standard goes what says in another way how much is kept.
+        if (saysThreshold && !saysAmount && !saysQuality)
+            settings = settings with { RetainedRatio = 1, RetainedKvs = null, MinQuality = null };
+        else if ((saysAmount || saysQuality) && !saysThreshold)
+            settings = settings with { DropThreshold = null, LowThreshold = null };
         if (!saysQuality && (saysAmount || settings.Policy == KvCompression.Off.Policy))
             settings = settings with { MinQuality = null }; // the standard's
         if ((saysQuality || saysAmount) && !saysPolicy && settings.Policy == KvCompression.Off.Policy)
@@ -71,6 +79,9 @@ internal static class CompressionProperties
         settings.Validate();
         return settings;
     }
+
+    private static bool NullMeansSomething(string name) =>
+        name is KvOptionNames.PoolWidth or KvOptionNames.LowFormat or KvOptionNames.Allocator or KvOptionNames.DropThreshold or KvOptionNames.LowThreshold;
 
     /// <summary>Writes all settings; a missing number of KVs is taken out, as the ratio then counts.</summary>
     public static void Write(AdditionalPropertiesDictionary properties, KvCompression settings)
@@ -91,6 +102,8 @@ internal static class CompressionProperties
         properties[KvOptionNames.Format] = Formats.First(f => f.Item2 == settings.Format).Item1;
         properties[KvOptionNames.LowFormat] = settings.LowFormat is { } low ? Formats.First(f => f.Item2 == low).Item1 : null; // null is a value here: all alike
         properties[KvOptionNames.HighShare] = settings.HighShare;
+        properties[KvOptionNames.DropThreshold] = settings.DropThreshold;
+        properties[KvOptionNames.LowThreshold] = settings.LowThreshold; // null is a value here: no threshold
         properties[KvOptionNames.ObservationWindow] = settings.ObservationWindow;
         properties[KvOptionNames.PoolWidth] = settings.PoolWidth; // null is a value here: the model's own width
         properties[KvOptionNames.Squared] = settings.Squared;

@@ -20,6 +20,7 @@ public sealed partial class SequenceCache
 {
     private int[] _positions = [];
     private KvSlot[] _slots = [];
+    private float[] _newest = [];
 
     /// <summary>Reads the positions of a head's KVs, those of the right end first.</summary>
     public void ReadPositions(int layer, int kvHead, Span<int> positions)
@@ -66,6 +67,99 @@ public sealed partial class SequenceCache
         }
 
         return true;
+    }
+
+    /// <summary>Reads the scores of the newest KVs at the left end of a head's table.</summary>
+    /// <param name="layer">Layer.</param>
+    /// <param name="kvHead">KV head.</param>
+    /// <param name="scores">Receives them, oldest first; no more than the left end holds.</param>
+    public void ReadNewestScores(int layer, int kvHead, Span<float> scores)
+    {
+        HeadTable table = Table(layer, kvHead);
+        int first = table.Length - scores.Length, skipped = first % PageTokens;
+        if (_newest.Length < scores.Length + PageTokens)
+            _newest = new float[2 * (scores.Length + PageTokens)];
+        Span<float> read = _newest.AsSpan(0, scores.Length + skipped);
+        if (scores.Length > 0)
+            Pool.Arena.ReadScores(table.Part(first / PageTokens, read.Length), Format, read);
+        read[skipped..].CopyTo(scores);
+    }
+
+    /// <summary>
+    /// As <see cref="TryRequantize"/> for the newest KVs at the left ends alone, in time that depends on their number and not on the sequence's length. They must be newer
+    /// than all at the right ends.
+    /// </summary>
+    /// <param name="count">KVs of every head that are named; of a head whose left end has fewer, all.</param>
+    /// <param name="fates">Head after head, oldest first.</param>
+    /// <returns>False, with nothing changed, where the sequence shares pages and too few are free to copy them.</returns>
+    /// <exception cref="InvalidOperationException">A KV is to go to a low format that there is none of, or a head would need more pages than it has.</exception>
+    public bool TryRequantizeNewest(int count, ReadOnlySpan<KvFate> fates)
+    {
+        ThrowIfDisposed();
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        if (LowFormat is null && fates.Contains(KvFate.Low))
+            throw new InvalidOperationException("The sequence was made without a low format.");
+        ReleaseUnused();
+        int total = 0;
+        for (int i = 0; i < _tables.Length; i++)
+        {
+            HeadTable table = _tables[i];
+            ReadOnlySpan<KvFate> own = fates.Slice(total, Math.Min(count, table.Length));
+            int pages = PagesFor(table.Length - own.Length + own.Count(KvFate.High), table.LowLength + own.Count(KvFate.Low));
+            if (pages > table.PageCount + table.LowPageCount)
+                throw new InvalidOperationException($"Layer {i / KvHeads}, KV head {i % KvHeads} would need {pages} pages; it has {table.PageCount + table.LowPageCount}.");
+            total += own.Length;
+        }
+
+        if (fates.Length != total)
+            throw new ArgumentException($"{fates.Length} KVs are named, but the heads have {total}.", nameof(fates));
+        if (!TryUnshare())
+            return false;
+        int offset = 0;
+        foreach (HeadTable table in _tables)
+        {
+            int named = Math.Min(count, table.Length);
+            RequantizeNewest(table, fates.Slice(offset, named));
+            offset += named;
+        }
+
+        return true;
+    }
+
+    private void RequantizeNewest(HeadTable table, ReadOnlySpan<KvFate> fates)
+    {
+        int first = table.Length - fates.Length, target = first, demoted = 0, moveCount = 0;
+        if (_slots.Length < fates.Length)
+            (_positions, _slots) = (new int[2 * fates.Length], new KvSlot[2 * fates.Length]);
+        KvMove[] moves = Pool.MoveScratch(fates.Length);
+        for (int i = 0; i < fates.Length; i++)
+        {
+            int source = first + i;
+            if (fates[i] == KvFate.Low)
+                _slots[demoted++] = new KvSlot(table[source / PageTokens], source % PageTokens);
+            if (fates[i] != KvFate.High)
+                continue;
+            if (source != target)
+                moves[moveCount++] = new KvMove(table[source / PageTokens], source % PageTokens, table[target / PageTokens], target % PageTokens);
+            target++;
+        }
+
+        Pool.Arena.Stage(Format, _slots.AsSpan(0, demoted));
+        Pool.Arena.Move(Format, moves.AsSpan(0, moveCount));
+        KvCount -= table.Length - target - demoted;
+        table.Length = target;
+        Trim(table);
+        if (demoted == 0)
+            return;
+        while (table.LowPageCount < LowPagesFor(table.LowLength + demoted))
+        {
+            table.AddLow(Pool.Allocate());
+            PageCount++;
+        }
+
+        for (int i = 0; i < demoted; i++, table.LowLength++)
+            _slots[i] = new KvSlot(table.Low(table.LowLength / LowPageTokens), table.LowLength % LowPageTokens);
+        Pool.Arena.Unstage(LowFormat!.Value, _slots.AsSpan(0, demoted));
     }
 
     /// <summary>Pages of a head with so many KVs in its two ends.</summary>

@@ -40,6 +40,7 @@ public sealed record KvCompression
     /// <summary>
     /// Mixed precision as in LeanKV (arXiv 2412.03131): KVs are read and kept in K8V4, those that matter less go to K4V2, the rest is dropped. Set a budget with it: the
     /// ratio is 1 as it stands, and then all KVs stay in <see cref="Format"/> and <see cref="LowFormat"/> is never used. Without <see cref="LowFormat"/> it only evicts.
+    /// Or set <see cref="DropThreshold"/> and <see cref="LowThreshold"/>, the paper's own way; it used 0.02 and 1 for Llama-3-8B, 0.04 and 0.04 for Qwen2.5-7B, 0 and 1 for Llama-3-70B, 0 and 3 for Qwen2.5-32B.
     /// </summary>
     public static KvCompression LeanKv { get; } = new() { Policy = "leankv", Format = KvFormat.K8V4, LowFormat = KvFormat.K4V2, ProtectedTokens = 64 };
 
@@ -93,6 +94,21 @@ public sealed record KvCompression
     /// <summary>Share of the budget's bytes for KVs in <see cref="Format"/> where there is a <see cref="LowFormat"/>; the rest is for those in the latter. From above 0 to 1.</summary>
     public double HighShare { get; init; } = 0.5;
 
+    /// <summary>
+    /// a_l of LeanKV (arXiv 2412.03131): a KV whose mean attention weight lies below this over the tokens seen is dropped; 0 drops none. Not negative; null for a budget instead of thresholds, unless
+    /// <see cref="LowThreshold"/> is set. Thresholds are compared with mean attention weights and so go with the policy "leankv" alone; how much stays is what the model's attention says, and nobody promises a ratio.
+    /// </summary>
+    public double? DropThreshold { get; init; }
+
+    /// <summary>
+    /// a_h of LeanKV: a KV whose mean attention weight lies below this over the tokens seen goes to <see cref="LowFormat"/>; 0 or null sends none. At least
+    /// <see cref="DropThreshold"/>, or 0. With 0 there nothing is dropped (quantise only), with 0 here nothing is quantised (evict only).
+    /// </summary>
+    public double? LowThreshold { get; init; }
+
+    /// <summary>Whether thresholds decide instead of a budget.</summary>
+    public bool HasThresholds => DropThreshold is not null || LowThreshold is not null;
+
     /// <summary>Prompt tokens whose queries make the scores (w).</summary>
     public int ObservationWindow { get; init; } = 32;
 
@@ -121,7 +137,7 @@ public sealed record KvCompression
     public bool UnderPressure { get; init; }
 
     /// <summary>Whether anything is ever evicted by the request's own settings.</summary>
-    public bool IsOff => Policy == CompressionPolicies.Off || (RetainedKvs is null && RetainedRatio >= 1);
+    public bool IsOff => Policy == CompressionPolicies.Off || (RetainedKvs is null && RetainedRatio >= 1 && !HasThresholds);
 
     /// <summary>Checks every field.</summary>
     /// <exception cref="ArgumentException">A field is out of its range; the message names it, its value and what would be right.</exception>
@@ -133,6 +149,7 @@ public sealed record KvCompression
         Check.Field(RetainedKvs is null || RetainedKvs >= SinkTokens + ProtectedTokens, nameof(KvCompression), nameof(RetainedKvs), RetainedKvs,
             $"at least SinkTokens + ProtectedTokens = {SinkTokens + ProtectedTokens}");
         CheckQuality();
+        CheckThresholds();
         Check.Field(Enum.IsDefined(Schedule), nameof(KvCompression), nameof(Schedule), Schedule, "a CompressionSchedule");
         Check.Field(Enum.IsDefined(Query), nameof(KvCompression), nameof(Query), Query, "a CompressionQuery");
         Check.Field(Enum.IsDefined(Format), nameof(KvCompression), nameof(Format), Format, $"one of: {KvFormats.Names}");
@@ -144,6 +161,21 @@ public sealed record KvCompression
         Check.Field(SinkTokens is >= 0 and <= 4096, nameof(KvCompression), nameof(SinkTokens), SinkTokens, "from 0 to 4096");
         Check.Field(ChunkTokens is >= 64 and <= 65536, nameof(KvCompression), nameof(ChunkTokens), ChunkTokens, "from 64 to 65536");
         Check.Field(DecodeInterval is >= 0 and <= 65536, nameof(KvCompression), nameof(DecodeInterval), DecodeInterval, "from 0 to 65536");
+    }
+
+    private void CheckThresholds()
+    {
+        Check.Field(DropThreshold is null or (>= 0 and < double.PositiveInfinity), nameof(KvCompression), nameof(DropThreshold), DropThreshold, "0 or more, or null");
+        Check.Field(LowThreshold is null or 0 || (LowThreshold >= (DropThreshold ?? 0) && LowThreshold < double.PositiveInfinity), nameof(KvCompression), nameof(LowThreshold), LowThreshold,
+            $"at least DropThreshold ({DropThreshold ?? 0}), 0 or null");
+        Check.Field(LowThreshold is null or 0 || LowFormat is not null, nameof(KvCompression), nameof(LowThreshold), LowThreshold, "null or 0 where there is no LowFormat");
+        if (!HasThresholds)
+            return;
+        string name = DropThreshold is null ? nameof(LowThreshold) : nameof(DropThreshold);
+        double? value = DropThreshold ?? LowThreshold;
+        Check.Field(Policy is "leankv" or CompressionPolicies.Off, nameof(KvCompression), name, value, $"null with Policy \"{Policy}\"; thresholds are for \"leankv\"");
+        Check.Field(RetainedRatio == 1 && RetainedKvs is null && MinQuality is null, nameof(KvCompression), name, value,
+            $"null where RetainedRatio (here {RetainedRatio}; 1 says nothing), RetainedKvs or MinQuality says how much is kept: thresholds or an amount, not both");
     }
 
     private void CheckQuality()

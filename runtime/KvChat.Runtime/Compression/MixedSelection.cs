@@ -112,8 +112,8 @@ internal sealed class MixedSelection
         return keep;
     }
 
-    // Two ends have two partly filled pages: a head that would need more pages than it has keeps at the left what it was to send to the right.
-    private static void FitPages(SequenceCache cache, Span<KvFate> fates)
+    /// <summary>Two ends have two partly filled pages: a head that would need more pages than it has keeps at the left what it was to send to the right.</summary>
+    public static void FitPages(SequenceCache cache, Span<KvFate> fates)
     {
         int offset = 0;
         foreach (HeadTable table in cache.Tables)

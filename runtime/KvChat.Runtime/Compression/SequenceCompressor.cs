@@ -16,6 +16,9 @@ public readonly record struct CompressionReport(long Kept, long Evicted, int Pag
 {
     /// <summary>What it took.</summary>
     public CompressionTimes Times { get; init; }
+
+    /// <summary>KVs whose scores were looked at; 0 where the budget held everything.</summary>
+    public long Considered { get; init; }
 }
 
 /// <summary>
@@ -32,6 +35,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
     private int[] _positions = [];
     private int[] _lengths = [];
     private readonly MixedSelection _mixed = new();
+    private readonly ThresholdSelection _thresholds = new();
     private readonly DeviceEviction _device = new();
 
     /// <summary>Compresses a sequence, or changes nothing.</summary>
@@ -52,6 +56,8 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         ArgumentNullException.ThrowIfNull(spans);
         ArgumentOutOfRangeException.ThrowIfNegative(tokensSeen);
         cache.ReleaseUnused();
+        if (settings.HasThresholds)
+            return TryThresholds(cache, settings, spans, tokensSeen, history, out report);
         int heads = cache.KeptPerHead.Count, pageTokens = cache.PageTokens;
         int asked = CompressionBudget.AskedPages(settings, heads, tokensSeen, pageTokens);
         int allowed = CompressionBudget.AllowedPages(settings, heads, tokensSeen, pageTokens);
@@ -59,6 +65,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         int pagesBefore = cache.PageCount;
         bool done = true;
         CompressionTimes times = default;
+        long considered = 0;
         if (!settings.IsOff && pagesBefore > allowed)
         {
             CompressionPolicy policy = CompressionPolicies.Get(settings.Policy);
@@ -70,6 +77,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
                 ? ReadScores(cache, policy.Scorer, settings, spans, history, keepsPreferred)
                 : _device.Score(evictor, cache, Divides(policy.Scorer, history), spans, keepsPreferred, settings, history);
             long scored = Stopwatch.GetTimestamp(), selected = scored;
+            considered = kvsBefore;
             allowed = Math.Max(allowed, floor);
             if (pagesBefore > allowed)
                 done = TryApply(cache, allocator, evictor, settings, allowed, out selected);
@@ -77,8 +85,61 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         }
 
         report = new CompressionReport(cache.KvCount, kvsBefore - cache.KvCount, pagesBefore - cache.PageCount,
-            EffectiveRatio(settings, asked, allowed, CompressionBudget.WholePages(heads, tokensSeen, pageTokens)), allowed > asked, Math.Max(0, cache.LowKvCount - lowBefore)) { Times = times };
+            EffectiveRatio(settings, asked, allowed, CompressionBudget.WholePages(heads, tokensSeen, pageTokens)), allowed > asked, Math.Max(0, cache.LowKvCount - lowBefore)) { Times = times, Considered = considered };
         return done;
+    }
+
+    // After a prompt every KV is looked at; while decoding, those that have left the protected window since the last time.
+    private bool TryThresholds(SequenceCache cache, KvCompression settings, IReadOnlyList<PromptSpan> spans, int tokensSeen, ScoreHistory history, out CompressionReport report)
+    {
+        int heads = cache.KeptPerHead.Count, newest = settings.ProtectedTokens + Math.Max(1, settings.DecodeInterval), pagesBefore = cache.PageCount;
+        long kvsBefore = cache.KvCount, lowBefore = cache.LowKvCount, start = Stopwatch.GetTimestamp(), selected;
+        IKvScorer scorer = CompressionPolicies.Get(settings.Policy).Scorer;
+        long considered = history.HasAdded ? ReadNewest(cache, settings, spans, tokensSeen, history, newest) : kvsBefore;
+        if (!history.HasAdded)
+            ReadScores(cache, scorer, settings, spans, history, PrefersAny(spans));
+        long scored = Stopwatch.GetTimestamp();
+        bool done = history.HasAdded
+            ? _thresholds.TryApplyNewest(cache, settings, _scores.AsSpan(0, (int)considered), newest, tokensSeen, out selected)
+            : _thresholds.TryApply(cache, settings, _scores.AsSpan(0, (int)considered), tokensSeen, out selected);
+        int whole = CompressionBudget.WholePages(heads, tokensSeen, cache.PageTokens);
+        report = new CompressionReport(cache.KvCount, kvsBefore - cache.KvCount, pagesBefore - cache.PageCount, whole == 0 ? 1 : Math.Min(1, (double)cache.PageCount / whole), false,
+            Math.Max(0, cache.LowKvCount - lowBefore))
+        {
+            Times = new CompressionTimes(Stopwatch.GetElapsedTime(start, scored), Stopwatch.GetElapsedTime(scored, selected), Stopwatch.GetElapsedTime(selected)),
+            Considered = considered,
+        };
+        return done;
+    }
+
+    // Mean weights of the newest KVs, which nothing has gone from: their positions are the last ones. Returns how many there are.
+    private int ReadNewest(SequenceCache cache, KvCompression settings, IReadOnlyList<PromptSpan> spans, int tokensSeen, ScoreHistory history, int newest)
+    {
+        int offset = 0;
+        for (int head = 0; head < cache.KeptPerHead.Count; head++)
+        {
+            int layer = head / cache.KvHeads, kvHead = head % cache.KvHeads, count = Math.Min(newest, cache.Table(layer, kvHead).Length);
+            Span<float> scores = Grow(ref _scores, offset, count);
+            Span<int> positions = ScoreOrder.Room(ref _positions, count).AsSpan(0, count);
+            cache.ReadNewestScores(layer, kvHead, scores);
+            for (int i = 0; i < count; i++)
+                positions[i] = tokensSeen - count + i;
+            Divide(scores, positions, history);
+            Mark(scores, positions, spans, KvRetention.Droppable, float.NegativeInfinity);
+            Mark(scores, positions, spans, KvRetention.Pinned, float.PositiveInfinity);
+            scores[..Math.Clamp(settings.SinkTokens - (tokensSeen - count), 0, count)].Fill(float.PositiveInfinity);
+            scores[Math.Max(0, count - settings.ProtectedTokens)..].Fill(float.PositiveInfinity);
+            offset += count;
+        }
+
+        return offset;
+    }
+
+    private static Span<float> Grow(ref float[] scores, int offset, int count)
+    {
+        if (scores.Length < offset + count)
+            Array.Resize(ref scores, 2 * (offset + count));
+        return scores.AsSpan(offset, count);
     }
 
     private bool TryApply(SequenceCache cache, IBudgetAllocator allocator, IKvEvictor? evictor, KvCompression settings, int allowed, out long selected)

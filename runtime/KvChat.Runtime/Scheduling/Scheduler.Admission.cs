@@ -243,7 +243,7 @@ internal sealed partial class Scheduler
             if (!session.Request.Compression.UnderPressure || !session.HasScores || !session.IsActive || session.IsReadingPrompt || session.Repeat is not null || IsPlannedBefore(session, needy))
                 continue;
             double ratio = 0.5 * session.Cache!.PageCount / Needs.Unwindowed(session.Read, session.Observed.Format);
-            if (Compress(session, session.Observed with { RetainedRatio = ratio, RetainedKvs = null }, session.Read).PagesFreed == 0)
+            if (Compress(session, session.Observed with { RetainedRatio = ratio, RetainedKvs = null, DropThreshold = null, LowThreshold = null }, session.Read).PagesFreed == 0)
                 continue;
             session.PressureCompressions++;
             _pressure++;

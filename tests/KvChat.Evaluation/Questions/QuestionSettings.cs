@@ -34,6 +34,12 @@ public sealed record QuestionSettings
     /// <summary>Share of the budget for KVs in the format where there is a low one.</summary>
     public double? HighShare { get; init; }
 
+    /// <summary>Thresholds of "leankv" in place of shares; null for shares.</summary>
+    public double? DropThreshold { get; init; }
+
+    /// <inheritdoc cref="DropThreshold"/>
+    public double? LowThreshold { get; init; }
+
     public int? PoolWidth { get; init; }
 
     public int? Window { get; init; }
@@ -64,6 +70,9 @@ public sealed record QuestionSettings
         KvCompression settings = cell.Compression();
         return cell.IsFull ? settings : settings with
         {
+            RetainedRatio = DropThreshold is null && LowThreshold is null ? settings.RetainedRatio : 1,
+            DropThreshold = DropThreshold,
+            LowThreshold = LowThreshold,
             HighShare = HighShare ?? settings.HighShare,
             PoolWidth = PoolWidth ?? settings.PoolWidth,
             ObservationWindow = Window ?? settings.ObservationWindow,
@@ -79,7 +88,7 @@ public sealed record QuestionSettings
             return;
         if (Turns < 2)
             throw new ArgumentException($"--table takes what later turns keep: --turns is {Turns}; it must be 2 or more. Rows of first questions come from the command grid.");
-        if ((HighShare ?? Window ?? PoolWidth ?? Chunk) is not null)
-            throw new ArgumentException("--table holds policies as they are; leave out --high-share, --window, --pool and --chunk.");
+        if ((HighShare ?? DropThreshold ?? LowThreshold ?? Window ?? PoolWidth ?? Chunk) is not null)
+            throw new ArgumentException("--table holds policies as they are; leave out --high-share, --drop-threshold, --low-threshold, --window, --pool and --chunk.");
     }
 }

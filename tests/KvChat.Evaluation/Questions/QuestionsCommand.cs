@@ -22,6 +22,8 @@ public static class QuestionsCommand
         var limit = new Option<int?>("--limit") { Description = "most questions: question 1 of every document, then question 2, and so on" };
         var turns = new Option<int>("--turns") { DefaultValueFactory = _ => 1, Description = "questions of a session, one after another" };
         var highShare = new Option<double?>("--high-share") { Description = "share of the budget for KVs in --format where there is a --low-format" };
+        var drop = new Option<double?>("--drop-threshold") { Description = "LeanKV's a_l in place of shares: what lies below it over the tokens seen is dropped; with --policy leankv and one --retained below 1" };
+        var low = new Option<double?>("--low-threshold") { Description = "LeanKV's a_h: what lies below it over the tokens seen goes to the --low-format" };
         var pool = new Option<int?>("--pool") { Description = "width of the max-pooling; left out: the model's default" };
         var window = new Option<int?>("--window") { Description = "observation window in tokens" };
         var chunk = new Option<int?>("--chunk") { Description = "tokens between two compressions while reading" };
@@ -38,7 +40,7 @@ public static class QuestionsCommand
         limit.Validators.Add(r => OptionValues.AtLeast(1, r.GetValueOrDefault<int?>() ?? 1, limit.Name, r.AddError));
         var command = new Command("questions", "Share of right answers about long documents, against the share of KVs that is kept.")
         {
-            model, questions, match, limit, turns, highShare, pool, window, chunk, threads, activations, cache, sessions, json, table,
+            model, questions, match, limit, turns, highShare, drop, low, pool, window, chunk, threads, activations, cache, sessions, json, table,
         };
         grid.AddTo(command);
         command.SetAction((parsed, token) => RunAsync(
@@ -51,6 +53,8 @@ public static class QuestionsCommand
                 Limit = parsed.GetValue(limit),
                 Turns = parsed.GetValue(turns),
                 HighShare = parsed.GetValue(highShare),
+                DropThreshold = parsed.GetValue(drop),
+                LowThreshold = parsed.GetValue(low),
                 PoolWidth = parsed.GetValue(pool),
                 Window = parsed.GetValue(window),
                 Chunk = parsed.GetValue(chunk),

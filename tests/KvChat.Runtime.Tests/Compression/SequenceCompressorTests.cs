@@ -23,7 +23,7 @@ public sealed class SequenceCompressorTests : IDisposable
         using SequenceCache cache = Filled(160, (head, i) => (head * 7919 + i * 31) % 97);
         CompressionReport report = Compress(cache, Settings);
         Assert.Equal(10, cache.PageCount);
-        Assert.Equal(new CompressionReport(160, 480, 30, 0.25, false), report with { Times = default });
+        Assert.Equal(new CompressionReport(160, 480, 30, 0.25, false), report with { Times = default, Considered = 0 });
         Assert.Equal(10, _pool.UsedPages);
         PoolAudit.Check(_pool, [cache]);
         Assert.All(Positions(cache), head => Assert.True(head.Take(4).SequenceEqual([0, 1, 2, 3]) && head.TakeLast(8).SequenceEqual(Enumerable.Range(152, 8))));

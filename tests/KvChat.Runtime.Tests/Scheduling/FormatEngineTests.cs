@@ -84,10 +84,23 @@ public sealed class FormatEngineTests : IDisposable
             Request(2, 230, 40, mixed with { Schedule = CompressionSchedule.WhileReading, ChunkTokens = 64 }),
             Request(3, 100, 30, KvCompression.Off with { Format = low }),
             Request(4, 260, 50, mixed with { Schedule = CompressionSchedule.WhileReading, Query = CompressionQuery.Unknown, ChunkTokens = 64 }),
+            Request(5, 230, 40, mixed with { Policy = "leankv", RetainedRatio = 1, DropThreshold = 1.5, LowThreshold = 3 }),
+            Request(6, 220, 50, mixed with { Policy = "leankv", RetainedRatio = 1, LowFormat = null, DropThreshold = 2, Schedule = CompressionSchedule.WhileReading, ChunkTokens = 64 }),
         ];
         List<int[]> alone = [.. requests.Select(r => Answers(4_000_000, 512, r).Single())];
         Assert.Equal(alone, Answers(4_000_000, 32, requests));
         Assert.Equal(alone, Answers(90_000, 64, requests));
+    }
+
+    [Fact]
+    public void Thresholds_say_how_much_is_kept_and_the_request_reports_it()
+    {
+        KvCompression lean = KvCompression.LeanKv with { ProtectedTokens = 16, SinkTokens = 4 };
+        KvStatistics quantised = Kvs(lean with { DropThreshold = 0, LowThreshold = 1e6 }), evicted = Kvs(lean with { DropThreshold = 1e6, LowThreshold = 1e6 });
+        Assert.Equal(quantised.Seen, quantised.Kept);
+        Assert.True(quantised.KeptLow > quantised.Seen * 3 / 4, $"{quantised.KeptLow} of {quantised.Seen} in the low format");
+        Assert.Equal(20 * quantised.Seen / 483, evicted.KeptAtAnswer);
+        Assert.True(evicted.EffectiveRatio < quantised.EffectiveRatio && quantised.EffectiveRatio < 0.8, $"{evicted.EffectiveRatio}, {quantised.EffectiveRatio}");
     }
 
     [Fact]
@@ -99,16 +112,6 @@ public sealed class FormatEngineTests : IDisposable
         Assert.True(two.KeptAtAnswer > one.KeptAtAnswer, $"{two.KeptAtAnswer} KVs in two formats, {one.KeptAtAnswer} in one");
         Assert.True(two.BytesAtAnswer <= one.BytesAtAnswer, $"{two.BytesAtAnswer} bytes in two formats, {one.BytesAtAnswer} in one");
         Assert.Equal(0, one.KeptLow);
-
-        KvStatistics Kvs(KvCompression compression)
-        {
-            using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 4_000_000 });
-            Session session = scheduler.Add(Request(1, 480, 4, compression));
-            scheduler.RunAll();
-            EngineStatistics statistics = scheduler.Statistics(false);
-            Assert.Equal((long)(statistics.TotalPages - statistics.FreePages) * statistics.BytesPerPage, session.Result().Kvs.Bytes);
-            return session.Result().Kvs;
-        }
     }
 
     [Fact]
@@ -142,6 +145,16 @@ public sealed class FormatEngineTests : IDisposable
         Assert.Contains("Format", error.Message, StringComparison.Ordinal);
         Assert.Contains("77", error.Message, StringComparison.Ordinal);
         Assert.Contains("K8V4", error.Message, StringComparison.Ordinal);
+    }
+
+    private KvStatistics Kvs(KvCompression compression)
+    {
+        using var scheduler = new Scheduler(_model, new EngineOptions { CacheBytes = 4_000_000 });
+        Session session = scheduler.Add(Request(1, 480, 4, compression));
+        scheduler.RunAll();
+        EngineStatistics statistics = scheduler.Statistics(false);
+        Assert.Equal((long)(statistics.TotalPages - statistics.FreePages) * statistics.BytesPerPage, session.Result().Kvs.Bytes);
+        return session.Result().Kvs;
     }
 
     private List<int[]> Answers(long bytes, int stepTokens, params GenerationRequest[] requests)

@@ -73,6 +73,15 @@ public sealed class OptionReaderTests
     }
 
     [Fact]
+    public void A_threshold_takes_the_place_of_the_standards_amount_and_an_amount_that_of_its_thresholds()
+    {
+        KvCompression ratio = new() { Policy = "leankv", RetainedRatio = 0.25 }, thresholds = new() { Policy = "leankv", DropThreshold = 0.5 };
+        Assert.Equal(thresholds, CompressionProperties.Read(new() { ["kv_drop_threshold"] = 0.5 }, ratio));
+        Assert.Equal(ratio, CompressionProperties.Read(new() { ["kv_retained_ratio"] = 0.25 }, thresholds));
+        Assert.Equal(ratio, CompressionProperties.Read(new() { ["kv_drop_threshold"] = null }, ratio));
+    }
+
+    [Fact]
     public void Typed_compression_comes_back_as_it_was_even_through_json()
     {
         // A quality goes without an amount, so it takes two to say everything.
@@ -84,6 +93,7 @@ public sealed class OptionReaderTests
                 LowFormat = KvFormat.K4V2, HighShare = 0.25, ObservationWindow = 16, PoolWidth = 15, Squared = false, ProtectedTokens = 20, SinkTokens = 2, ChunkTokens = 128, DecodeInterval = 0, UnderPressure = true,
             },
             new() { MinQuality = 0.97 },
+            new() { Policy = "leankv", DropThreshold = 0.02, LowThreshold = 1.5, LowFormat = KvFormat.K4V2 },
         ];
         // A setting that is added must come through too.
         Assert.All(
