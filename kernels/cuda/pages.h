@@ -178,7 +178,7 @@ KV_DEVICE FittedLine fit_line(const float* numbers, float middle, float reach, f
     return {slope, start, slope * products + start * number_sum};
 }
 
-// One warp makes codes of turned values: of six ranges, the widest of which holds every number, the one whose codes with the line that fits them best come nearest.
+// One warp makes codes of 2 bits of turned values: of six ranges, the widest of which holds every number, the one whose codes with the line that fits them best come nearest.
 KV_DEVICE void store_fitted_codes(u8* row, u16* scale_and_zero, const float* numbers, int bits, int head_dim, int lane) {
     const Ends ends = warp_ends(numbers, head_dim, lane);
     const float levels = (float)((1 << bits) - 1), middle = (ends.least + ends.most) * 0.5f, half = (ends.most - ends.least) * 0.5f;
@@ -235,7 +235,7 @@ KV_DEVICE void store_numbers(const PageLayout& layout, u8* page, int slot, const
         } else {
             store_codes(keys, scales, key, key_bits(format), key_offset(format), head_dim, lane);
         }
-        if (turns_values(layout)) {
+        if (turns_values(layout) && value_bits(format) == 2) {
             store_fitted_codes(values, scales + 2, value, value_bits(format), head_dim, lane);
         } else {
             store_codes(values, scales + 2, value, value_bits(format), value_offset(format), head_dim, lane);

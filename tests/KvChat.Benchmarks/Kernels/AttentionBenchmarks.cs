@@ -41,6 +41,7 @@ public class AttentionPrefillBenchmarks
 }
 
 /// <summary>Decoding 30 layers: bound by memory. Compare GB/s with what the command <c>roof</c> measures for reading.</summary>
+[MinColumn]
 [MemoryDiagnoser]
 [Config(typeof(RateConfig))]
 #pragma warning disable CA1001 // BenchmarkDotNet calls GlobalCleanup, never Dispose
@@ -73,6 +74,30 @@ public class AttentionDecodeBenchmarks
     {
         public RateConfig() => AddColumn(new RateColumn("GB/s", sequences => AttentionLayer.KvBytes(Layers * sequences * ((4096 / sequences) + 1)) / 1e9, nameof(Attend), nameof(Sequences)));
     }
+}
+
+/// <summary>Storing 512 KVs of three heads, keys turned by their positions first: what choosing codes costs beside halves, with the turning and fitting of few bits and without.</summary>
+[MinColumn]
+#pragma warning disable CA1001 // BenchmarkDotNet calls GlobalCleanup, never Dispose
+public class AppendBenchmarks
+#pragma warning restore CA1001
+{
+    private AttentionLayer? _layer;
+
+    [Params(KvFormat.F16, KvFormat.K8V8, KvFormat.K8V4, KvFormat.K4V4, KvFormat.K4V2)]
+    public KvFormat Format { get; set; }
+
+    [Params(false, true)]
+    public bool Rotate { get; set; }
+
+    [GlobalSetup]
+    public void Setup() => _layer = new AttentionLayer(1, 1, 0, 512, 1, Format, Rotate);
+
+    [GlobalCleanup]
+    public void Cleanup() => _layer?.Dispose();
+
+    [Benchmark]
+    public void Append512() => _layer!.Append();
 }
 
 /// <summary>Work per second, from the work of a case and its median time.</summary>

@@ -20,12 +20,12 @@ internal sealed unsafe class AttentionLayer : IDisposable
     private readonly DeviceTensor _output;
     private readonly DeviceRotary _rotary;
 
-    public AttentionLayer(int threads, int sequences, int depth, int rows, int layers, KvFormat format = KvFormat.F16)
+    public AttentionLayer(int threads, int sequences, int depth, int rows, int layers, KvFormat format = KvFormat.F16, bool rotate = true)
     {
         _backend = new CpuBackend(new CpuBackendOptions { Threads = threads });
         _format = format;
         int slots = new KvArenaShape(HeadDim, PageTokens, 1).PageTokens(format), pagesPerHead = (depth + rows + slots - 1) / slots, heads = layers * sequences * KvHeads;
-        _arena = _backend.CreateArena(new KvArenaShape(HeadDim, PageTokens, pagesPerHead * heads));
+        _arena = _backend.CreateArena(new KvArenaShape(HeadDim, PageTokens, pagesPerHead * heads, Rotate: rotate));
         _pages = GC.AllocateUninitializedArray<int>(pagesPerHead * heads, pinned: true);
         for (int i = 0; i < _pages.Length; i++)
             _pages[i] = i;

@@ -202,13 +202,12 @@ public abstract unsafe class FormatConformance
     }
 
     [Theory]
-    [InlineData(KvFormat.K8V4, 64, 0.0076)]
-    [InlineData(KvFormat.K8V4, 128, 0.0092)]
-    [InlineData(KvFormat.K4V2, 64, 0.119)]
-    [InlineData(KvFormat.K4V2, 128, 0.133)]
-    [InlineData(KvFormat.K4V2, 80, 0.119)]
-    public void Turned_values_take_the_range_that_comes_nearest(KvFormat format, int headDim, double mostError)
+    [InlineData(64, 0.119)]
+    [InlineData(128, 0.133)]
+    [InlineData(80, 0.119)]
+    public void Turned_values_of_2_bits_take_the_range_that_comes_nearest(int headDim, double mostError)
     {
+        const KvFormat format = KvFormat.K4V2;
         using IComputeBackend backend = Create();
         using AttentionWorld world = new(backend, new LayerShape(1, 1, headDim) { Rotate = true });
         const int tokens = 300;
@@ -244,7 +243,34 @@ public abstract unsafe class FormatConformance
             }
         }
 
-        Assert.True(sum / counted < mostError, $"relative squared error {sum / counted}"); // from the smallest to the largest number: 0.0080, 0.0099, 0.203, 0.251
+        Assert.True(sum / counted < mostError, $"relative squared error {sum / counted}"); // from the smallest to the largest number: 0.203 at 64, 0.251 at 128
+    }
+
+    [Theory]
+    [InlineData(KvFormat.K8V4, 64)]
+    [InlineData(KvFormat.K4V4, 80)]
+    public void Turned_values_of_4_bits_are_at_most_half_a_step_away(KvFormat format, int headDim)
+    {
+        using IComputeBackend backend = Create();
+        using AttentionWorld world = new(backend, new LayerShape(1, 1, headDim) { Rotate = true });
+        const int tokens = 40;
+        int sequence = world.Add(format);
+        world.Step(new StepPart(sequence, tokens));
+        float[] read = new float[tokens * headDim];
+        world.Arena.ReadValues(world.Head(sequence, 0), format, read);
+        for (int token = 0; token < tokens; token++)
+        {
+            float[] value = world.Row(sequence, token)[(2 * headDim)..(3 * headDim)], seen = read[(token * headDim)..((token + 1) * headDim)];
+            fixed (float* turned = value, turnedSeen = seen)
+            {
+                Hadamard.Rotate(turned, headDim);
+                Hadamard.Rotate(turnedSeen, headDim);
+            }
+
+            float halfStep = (value.Max() - value.Min()) / 30;
+            for (int i = 0; i < headDim; i++)
+                Assert.True(Math.Abs(value[i] - seen[i]) <= 1.02f * halfStep, $"token {token}, number {i}: {seen[i]} for {value[i]}, half a step is {halfStep}");
+        }
     }
 
     // Squared errors of codes in six ranges, each with the line that fits them best.

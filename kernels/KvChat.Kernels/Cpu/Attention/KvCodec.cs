@@ -6,7 +6,7 @@ namespace KvChat.Kernels.Cpu.Attention;
 /// <summary>Keys and values to and from pages, one KV at a time, in every format. Codes are the same for all vector widths.</summary>
 /// <remarks>
 /// A number is read as <c>scale * code + zero</c>. Keys of 8 bits and values of 8 bits are signed codes around the middle of their range; keys of 4
-/// bits pick one of 16 signed levels; values of 4 and 2 bits count from the smallest number, or, where they are turned, from the start of the range that fits them best. Scale and zero are rounded to halves first and
+/// bits pick one of 16 signed levels; values of 4 and 2 bits count from the smallest number, or, turned ones of 2 bits, from the start of the range that fits them best. Scale and zero are rounded to halves first and
 /// codes are chosen for them as they are, so that rounding costs nothing at the ends.
 /// </remarks>
 internal static unsafe class KvCodec
@@ -63,14 +63,11 @@ internal static unsafe class KvCodec
         int headDim = layout->HeadDim, bits = layout->Format.ValueBits();
         ushort scale, zero;
         if (layout->RotatesValues)
-        {
             Hadamard.Rotate(value, headDim);
+        if (layout->RotatesValues && bits == 2)
             CodeFit.QuantizeFitted(value, headDim, (1 << bits) - 1, codes, out scale, out zero);
-        }
         else
-        {
             CodeFit.Quantize(value, headDim, (1 << bits) - 1, bits == 8 ? 128 : 0, codes, out scale, out zero);
-        }
 
         Scales(layout, page, 2)[slot] = scale;
         Scales(layout, page, 3)[slot] = zero;
