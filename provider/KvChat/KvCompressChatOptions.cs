@@ -57,7 +57,7 @@ public sealed class KvCompressChatOptions
     /// </summary>
     public bool LoadInBackground { get; set; }
 
-    /// <summary>Where to compute: on a CUDA device where one can be used, or on the processor; or on the one that is named.</summary>
+    /// <summary>Where to compute: on a CUDA device where one can be used, or on the processor; or on the one that is named. TorchSharp needs the package KvChat.Runtime.TorchSharp.</summary>
     public BackendKind Backend { get; set; }
 
     /// <summary>Number of the CUDA device, 0 for the first.</summary>
@@ -69,8 +69,8 @@ public sealed class KvCompressChatOptions
     public CudaProductSource CudaProducts { get; set; }
 
     /// <summary>
-    /// Makes the back end that computes, from <see cref="Threads"/>, once for each loading, instead of the one that <see cref="Backend"/> names; the client disposes it. From code alone, as such
-    /// back ends come with packages of their own: <c>BackendFactory = TorchBackend.Create</c>.
+    /// Makes the back end that computes, from <see cref="Threads"/>, once for each loading, instead of the one that <see cref="Backend"/> names; the client disposes it. From code alone:
+    /// <c>BackendFactory = threads => TorchBackend.Create(new TorchBackendOptions { Threads = threads })</c>.
     /// </summary>
     public Func<int, IComputeBackend>? BackendFactory { get; set; }
 

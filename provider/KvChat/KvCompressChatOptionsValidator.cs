@@ -21,7 +21,7 @@ public sealed class KvCompressChatOptionsValidator : IValidateOptions<KvCompress
         Check(options.PageTokens is 16 or 32, nameof(options.PageTokens), options.PageTokens, "16 or 32");
         Check(options.StepTokens is >= 16 and <= 65536, nameof(options.StepTokens), options.StepTokens, "from 16 to 65536");
         Check(options.Threads is >= 0 and <= 1024, nameof(options.Threads), options.Threads, "from 0 (one per processor) to 1024");
-        Check(Enum.IsDefined(options.Backend), nameof(options.Backend), options.Backend, "Auto, Cpu or Cuda");
+        Check(Enum.IsDefined(options.Backend), nameof(options.Backend), options.Backend, "Auto, Cpu, Cuda or TorchSharp");
         Check(options.CudaDevice is >= 0 and < 1024, nameof(options.CudaDevice), options.CudaDevice, "the number of a device, from 0");
         Check(Enum.IsDefined(options.CudaProducts), nameof(options.CudaProducts), options.CudaProducts, "Own, Auto or Cublas");
         Check(Enum.IsDefined(options.Activations), nameof(options.Activations), options.Activations, "Int8 or Float32");

@@ -1,3 +1,4 @@
+using KvChat.Kernels;
 using KvChat.TestSupport;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,7 +15,7 @@ public sealed class ReadmeSamples
         services.AddKvCompressChatClient(o =>
         {
             o.Model = KvCompressChatOptions.EmbeddedModel;
-            o.BackendFactory = TorchBackend.Create; // CUDA tensors where torch has a device, else the processor's
+            o.Backend = BackendKind.TorchSharp; // CUDA tensors where torch has a device, else the processor's
         });
         services.Configure<KvCompressChatOptions>(o => o.CacheBytes = 8 << 20);
         await using ServiceProvider provider = services.BuildServiceProvider();

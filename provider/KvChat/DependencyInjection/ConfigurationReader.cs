@@ -35,7 +35,7 @@ internal sealed class ConfigurationReader(string optionsName)
         [nameof(KvCompressChatOptions.Backend)] = static (o, r, v) => o.Backend = r.Word<BackendKind>(v),
         [nameof(KvCompressChatOptions.CudaDevice)] = static (o, r, v) => o.CudaDevice = r.Integer(v),
         [nameof(KvCompressChatOptions.CudaProducts)] = static (o, r, v) => o.CudaProducts = r.Word<CudaProductSource>(v),
-        [nameof(KvCompressChatOptions.BackendFactory)] = static (_, r, v) => throw r.Wrong(v, "set in code, such as BackendFactory = TorchBackend.Create"),
+        [nameof(KvCompressChatOptions.BackendFactory)] = static (_, r, v) => throw r.Wrong(v, "set in code, such as BackendFactory = TorchBackend.Create; Backend = TorchSharp can be said here"),
         [nameof(KvCompressChatOptions.TokenizerFactory)] = static (_, r, v) => throw r.Wrong(v, "set in code, such as TokenizerFactory = own => new EngineTokenizer(theirs, own)"),
         [nameof(KvCompressChatOptions.Activations)] = static (o, r, v) => o.Activations = r.Word<ActivationPrecision>(v),
         [nameof(KvCompressChatOptions.ChatTemplate)] = static (o, r, v) => o.ChatTemplate = r.Text(v),
