@@ -128,24 +128,17 @@ public sealed partial class SequenceCache
 
     private void RequantizeNewest(HeadTable table, ReadOnlySpan<KvFate> fates)
     {
-        int first = table.Length - fates.Length, target = first, demoted = 0, moveCount = 0;
+        int first = table.Length - fates.Length, demoted = 0;
         if (_slots.Length < fates.Length)
             (_positions, _slots) = (new int[2 * fates.Length], new KvSlot[2 * fates.Length]);
-        KvMove[] moves = Pool.MoveScratch(fates.Length);
         for (int i = 0; i < fates.Length; i++)
         {
-            int source = first + i;
             if (fates[i] == KvFate.Low)
-                _slots[demoted++] = new KvSlot(table[source / PageTokens], source % PageTokens);
-            if (fates[i] != KvFate.High)
-                continue;
-            if (source != target)
-                moves[moveCount++] = new KvMove(table[source / PageTokens], source % PageTokens, table[target / PageTokens], target % PageTokens);
-            target++;
+                _slots[demoted++] = new KvSlot(table[(first + i) / PageTokens], (first + i) % PageTokens);
         }
 
         Pool.Arena.Stage(Format, _slots.AsSpan(0, demoted));
-        Pool.Arena.Move(Format, moves.AsSpan(0, moveCount));
+        int target = CompactHigh(table, first, fates);
         KvCount -= table.Length - target - demoted;
         table.Length = target;
         Trim(table);
@@ -192,11 +185,23 @@ public sealed partial class SequenceCache
             Pool.Arena.ReadPositions(table.View.LowEnd, low, lowPositions);
         int demoted = StageDemoted(table, highFates, highPositions);
         int stay = CompactLow(table, lowFates, lowPositions, low);
-        KvMove[] moves = Pool.MoveScratch(highFates.Length);
-        int target = 0, moveCount = 0;
-        for (int source = 0; source < highFates.Length; source++)
+        int target = CompactHigh(table, 0, highFates);
+        KvCount -= fates.Length - target - stay - demoted;
+        table.Length = target;
+        table.LowLength = stay;
+        Trim(table);
+        Merge(table, lowPositions[..stay], highPositions[..demoted], low);
+    }
+
+    // Closes the holes that what does not stay at the left end leaves from a slot on; returns the length.
+    private int CompactHigh(HeadTable table, int first, ReadOnlySpan<KvFate> fates)
+    {
+        KvMove[] moves = Pool.MoveScratch(fates.Length);
+        int target = first, moveCount = 0;
+        for (int i = 0; i < fates.Length; i++)
         {
-            if (highFates[source] != KvFate.High)
+            int source = first + i;
+            if (fates[i] != KvFate.High)
                 continue;
             if (source != target)
                 moves[moveCount++] = new KvMove(table[source / PageTokens], source % PageTokens, table[target / PageTokens], target % PageTokens);
@@ -204,11 +209,7 @@ public sealed partial class SequenceCache
         }
 
         Pool.Arena.Move(Format, moves.AsSpan(0, moveCount));
-        KvCount -= fates.Length - target - stay - demoted;
-        table.Length = target;
-        table.LowLength = stay;
-        Trim(table);
-        Merge(table, lowPositions[..stay], highPositions[..demoted], low);
+        return target;
     }
 
     // Copies of what goes to the right end wait in the arena; their positions move to the front.
