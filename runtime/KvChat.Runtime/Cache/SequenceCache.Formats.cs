@@ -69,6 +69,19 @@ public sealed partial class SequenceCache
         return true;
     }
 
+    /// <summary>Position of the KV with which so many of the newest at a head's left end begin.</summary>
+    /// <param name="layer">Layer.</param>
+    /// <param name="kvHead">KV head.</param>
+    /// <param name="count">From 1 to the KVs at the left end.</param>
+    public int PositionFromEnd(int layer, int kvHead, int count)
+    {
+        HeadTable table = Table(layer, kvHead);
+        int first = table.Length - count;
+        Span<int> positions = stackalloc int[(first % PageTokens) + 1];
+        Pool.Arena.ReadPositions(table.Part(first / PageTokens, positions.Length), Format, positions);
+        return positions[^1];
+    }
+
     /// <summary>Reads the scores of the newest KVs at the left end of a head's table.</summary>
     /// <param name="layer">Layer.</param>
     /// <param name="kvHead">KV head.</param>
@@ -105,9 +118,7 @@ public sealed partial class SequenceCache
         {
             HeadTable table = _tables[i];
             ReadOnlySpan<KvFate> own = fates.Slice(total, Math.Min(count, table.Length));
-            int pages = PagesFor(table.Length - own.Length + own.Count(KvFate.High), table.LowLength + own.Count(KvFate.Low));
-            if (pages > table.PageCount + table.LowPageCount)
-                throw new InvalidOperationException($"Layer {i / KvHeads}, KV head {i % KvHeads} would need {pages} pages; it has {table.PageCount + table.LowPageCount}.");
+            CheckPages(i, table.Length - own.Length + own.Count(KvFate.High), table.LowLength + own.Count(KvFate.Low));
             total += own.Length;
         }
 
@@ -144,12 +155,7 @@ public sealed partial class SequenceCache
         Trim(table);
         if (demoted == 0)
             return;
-        while (table.LowPageCount < LowPagesFor(table.LowLength + demoted))
-        {
-            table.AddLow(Pool.Allocate());
-            PageCount++;
-        }
-
+        AddLowPages(table, table.LowLength + demoted);
         for (int i = 0; i < demoted; i++, table.LowLength++)
             _slots[i] = new KvSlot(table.Low(table.LowLength / LowPageTokens), table.LowLength % LowPageTokens);
         Pool.Arena.Unstage(LowFormat!.Value, _slots.AsSpan(0, demoted));
@@ -167,10 +173,24 @@ public sealed partial class SequenceCache
             ReadOnlySpan<KvFate> own = fates.Slice(offset, table.LowLength + table.Length);
             if (own[..table.LowLength].Contains(KvFate.High))
                 throw new ArgumentException($"Layer {i / KvHeads}, KV head {i % KvHeads}: a KV of the right end cannot go back to the left one.", nameof(fates));
-            int pages = PagesFor(own.Count(KvFate.High), own.Count(KvFate.Low));
-            if (pages > table.PageCount + table.LowPageCount)
-                throw new InvalidOperationException($"Layer {i / KvHeads}, KV head {i % KvHeads} would need {pages} pages; it has {table.PageCount + table.LowPageCount}.");
+            CheckPages(i, own.Count(KvFate.High), own.Count(KvFate.Low));
             offset += own.Length;
+        }
+    }
+
+    private void CheckPages(int head, int high, int low)
+    {
+        int pages = PagesFor(high, low), own = _tables[head].PageCount + _tables[head].LowPageCount;
+        if (pages > own)
+            throw new InvalidOperationException($"Layer {head / KvHeads}, KV head {head % KvHeads} would need {pages} pages; it has {own}.");
+    }
+
+    private void AddLowPages(HeadTable table, int length)
+    {
+        while (table.LowPageCount < LowPagesFor(length))
+        {
+            table.AddLow(Pool.Allocate());
+            PageCount++;
         }
     }
 
@@ -249,12 +269,7 @@ public sealed partial class SequenceCache
     private void Merge(HeadTable table, ReadOnlySpan<int> there, ReadOnlySpan<int> staged, KvFormat low)
     {
         int length = there.Length + staged.Length;
-        while (table.LowPageCount < LowPagesFor(length))
-        {
-            table.AddLow(Pool.Allocate());
-            PageCount++;
-        }
-
+        AddLowPages(table, length);
         table.LowLength = length;
         KvMove[] moves = Pool.MoveScratch(there.Length);
         int old = there.Length - 1, added = staged.Length - 1, count = 0;

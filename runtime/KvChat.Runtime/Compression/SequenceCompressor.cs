@@ -56,7 +56,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         ArgumentNullException.ThrowIfNull(spans);
         ArgumentOutOfRangeException.ThrowIfNegative(tokensSeen);
         cache.ReleaseUnused();
-        if (settings.HasThresholds)
+        if (settings is { HasThresholds: true, IsOff: false })
             return TryThresholds(cache, settings, spans, tokensSeen, history, out report);
         int heads = cache.KeptPerHead.Count, pageTokens = cache.PageTokens;
         int asked = CompressionBudget.AskedPages(settings, heads, tokensSeen, pageTokens);
@@ -92,17 +92,21 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
     // After a prompt every KV is looked at; while decoding, those that have left the protected window since the last time.
     private bool TryThresholds(SequenceCache cache, KvCompression settings, IReadOnlyList<PromptSpan> spans, int tokensSeen, ScoreHistory history, out CompressionReport report)
     {
-        int heads = cache.KeptPerHead.Count, newest = settings.ProtectedTokens + Math.Max(1, settings.DecodeInterval), pagesBefore = cache.PageCount;
+        int newest = settings.ProtectedTokens + Math.Max(1, settings.DecodeInterval), pagesBefore = cache.PageCount, considered = 0;
         long kvsBefore = cache.KvCount, lowBefore = cache.LowKvCount, start = Stopwatch.GetTimestamp(), selected;
-        IKvScorer scorer = CompressionPolicies.Get(settings.Policy).Scorer;
-        long considered = history.HasAdded ? ReadNewest(cache, settings, spans, tokensSeen, history, newest) : kvsBefore;
-        if (!history.HasAdded)
-            ReadScores(cache, scorer, settings, spans, history, PrefersAny(spans));
+        bool newestAlone = history.HasAdded && TryReadNewest(cache, settings, spans, tokensSeen, history, newest, out considered);
+        if (!newestAlone)
+        {
+            considered = checked((int)kvsBefore);
+            ReadScores(cache, CompressionPolicies.Get(settings.Policy).Scorer, settings, spans, history, PrefersAny(spans));
+        }
+
         long scored = Stopwatch.GetTimestamp();
-        bool done = history.HasAdded
-            ? _thresholds.TryApplyNewest(cache, settings, _scores.AsSpan(0, (int)considered), newest, tokensSeen, out selected)
-            : _thresholds.TryApply(cache, settings, _scores.AsSpan(0, (int)considered), tokensSeen, out selected);
-        int whole = CompressionBudget.WholePages(heads, tokensSeen, cache.PageTokens);
+        Span<float> scores = _scores.AsSpan(0, considered);
+        bool done = newestAlone
+            ? _thresholds.TryApplyNewest(cache, settings, scores, newest, tokensSeen, out selected)
+            : _thresholds.TryApply(cache, settings, scores, tokensSeen, out selected);
+        int whole = CompressionBudget.WholePages(cache.KeptPerHead.Count, tokensSeen, cache.PageTokens);
         report = new CompressionReport(cache.KvCount, kvsBefore - cache.KvCount, pagesBefore - cache.PageCount, whole == 0 ? 1 : Math.Min(1, (double)cache.PageCount / whole), false,
             Math.Max(0, cache.LowKvCount - lowBefore))
         {
@@ -112,34 +116,33 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         return done;
     }
 
-    // Mean weights of the newest KVs, which nothing has gone from: their positions are the last ones. Returns how many there are.
-    private int ReadNewest(SequenceCache cache, KvCompression settings, IReadOnlyList<PromptSpan> spans, int tokensSeen, ScoreHistory history, int newest)
+    // Mean weights of the newest KVs. False where some have gone from among them, as they do under pressure: then the right ends may hold newer ones than these.
+    private bool TryReadNewest(SequenceCache cache, KvCompression settings, IReadOnlyList<PromptSpan> spans, int tokensSeen, ScoreHistory history, int newest, out int total)
     {
+        total = 0;
+        foreach (HeadTable table in cache.Tables)
+            total += Math.Min(newest, table.Length);
+        ScoreOrder.Room(ref _scores, total);
+        bool keepsPreferred = PrefersAny(spans);
         int offset = 0;
-        for (int head = 0; head < cache.KeptPerHead.Count; head++)
+        for (int head = 0; head < cache.Tables.Length; head++)
         {
-            int layer = head / cache.KvHeads, kvHead = head % cache.KvHeads, count = Math.Min(newest, cache.Table(layer, kvHead).Length);
-            Span<float> scores = Grow(ref _scores, offset, count);
+            int layer = head / cache.KvHeads, kvHead = head % cache.KvHeads, count = Math.Min(newest, cache.Tables[head].Length), first = tokensSeen - count;
+            if (cache.PositionFromEnd(layer, kvHead, count) != first)
+                return false;
+            Span<float> scores = _scores.AsSpan(offset, count);
             Span<int> positions = ScoreOrder.Room(ref _positions, count).AsSpan(0, count);
             cache.ReadNewestScores(layer, kvHead, scores);
             for (int i = 0; i < count; i++)
-                positions[i] = tokensSeen - count + i;
+                positions[i] = first + i;
             Divide(scores, positions, history);
-            Mark(scores, positions, spans, KvRetention.Droppable, float.NegativeInfinity);
-            Mark(scores, positions, spans, KvRetention.Pinned, float.PositiveInfinity);
-            scores[..Math.Clamp(settings.SinkTokens - (tokensSeen - count), 0, count)].Fill(float.PositiveInfinity);
+            MarkSpans(scores, positions, 0, spans, keepsPreferred);
+            scores[..Math.Clamp(settings.SinkTokens - first, 0, count)].Fill(float.PositiveInfinity);
             scores[Math.Max(0, count - settings.ProtectedTokens)..].Fill(float.PositiveInfinity);
             offset += count;
         }
 
-        return offset;
-    }
-
-    private static Span<float> Grow(ref float[] scores, int offset, int count)
-    {
-        if (scores.Length < offset + count)
-            Array.Resize(ref scores, 2 * (offset + count));
-        return scores.AsSpan(offset, count);
+        return true;
     }
 
     private bool TryApply(SequenceCache cache, IBudgetAllocator allocator, IKvEvictor? evictor, KvCompression settings, int allowed, out long selected)
@@ -182,14 +185,13 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
             {
                 Span<int> positions = ScoreOrder.Room(ref _positions, length).AsSpan(0, length);
                 cache.ReadPositions(layer, kvHead, positions);
-                if (divide && low > 0)
-                    Divide(scores[..low], positions[..low], history);
                 if (divide)
+                {
+                    Divide(scores[..low], positions[..low], history);
                     Divide(scores[low..], positions[low..], history);
-                MarkEnds(scores, positions, low, spans, KvRetention.Droppable, float.NegativeInfinity);
-                if (keepsPreferred)
-                    MarkEnds(scores, positions, low, spans, KvRetention.Preferred, float.PositiveInfinity);
-                MarkEnds(scores, positions, low, spans, KvRetention.Pinned, float.PositiveInfinity);
+                }
+
+                MarkSpans(scores, positions, low, spans, keepsPreferred);
             }
 
             // Sinks and protected ones never went to the right end.
@@ -274,6 +276,15 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
             TensorPrimitives.Divide(scores[i..same], Math.Max(1, count), scores[i..same]);
             i = same;
         }
+    }
+
+    // What the stretches of the prompt say; where they overlap, the last wins.
+    private static void MarkSpans(Span<float> scores, ReadOnlySpan<int> positions, int low, IReadOnlyList<PromptSpan> spans, bool keepsPreferred)
+    {
+        MarkEnds(scores, positions, low, spans, KvRetention.Droppable, float.NegativeInfinity);
+        if (keepsPreferred)
+            MarkEnds(scores, positions, low, spans, KvRetention.Preferred, float.PositiveInfinity);
+        MarkEnds(scores, positions, low, spans, KvRetention.Pinned, float.PositiveInfinity);
     }
 
     /// <summary>Marks both ends of a table; positions ascend within each.</summary>

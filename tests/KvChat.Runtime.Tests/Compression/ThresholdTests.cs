@@ -94,6 +94,40 @@ public sealed class ThresholdTests : IDisposable
         Assert.Equal([Heads * (Protected + Interval), Heads * (Protected + Interval)], considered);
     }
 
+    /// <summary>Pressure takes KVs in its own way, also from among the newest: then all are looked at again, and both ends stay in order.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_pressure_took_between_two_stops_does_not_lead_astray(bool hasLow)
+    {
+        KvCompression settings = hasLow ? Settings : Settings with { LowFormat = null, LowThreshold = null };
+        using SequenceCache cache = new(_pool, Layers, KvHeads, KvFormat.K8V4, hasLow ? KvFormat.K4V2 : null);
+        Grow(cache, 0, 300);
+        ScoreHistory history = ScoreHistory.OfWindow(300 - Window, 300);
+        Compress(cache, settings with { DropThreshold = 0.01, LowThreshold = hasLow ? 0.01 : null }, 300, history);
+        Grow(cache, 300, Interval / 2);
+        history = history.WithAdded(300, 300 + (Interval / 2));
+        KvCompression pressure = settings with { DropThreshold = null, LowThreshold = null, RetainedRatio = 0.3, ProtectedTokens = 4 };
+        Assert.True(Compress(cache, pressure, 300 + (Interval / 2), history).Evicted > 0);
+        Grow(cache, 300 + (Interval / 2), Interval / 2);
+        history = history.WithAdded(300 + (Interval / 2), 300 + Interval);
+        int[][] before = [.. Enumerable.Range(0, Heads).Select(head => Positions(cache, head))];
+        int[] lows = [.. cache.Tables.ToArray().Select(table => table.LowLength)];
+        CompressionReport report = Compress(cache, settings, 300 + Interval, history);
+        Assert.Equal(before.Sum(head => head.Length), report.Considered);
+        for (int head = 0; head < Heads; head++)
+        {
+            int low = cache.Tables[head].LowLength;
+            int[] after = Positions(cache, head);
+            Assert.Equal(after[..low].Order(), after[..low]);
+            Assert.Equal(after[low..].Order(), after[low..]);
+            KvFate Expected(int i) => Fate(settings, head, before[head][i], 300 + Interval, history) is KvFate.High && i < lows[head] ? KvFate.Low : Fate(settings, head, before[head][i], 300 + Interval, history);
+            Assert.Equal(Enumerable.Range(0, before[head].Length).Where(i => Expected(i) != KvFate.Drop).Select(i => before[head][i]).Order(), after.Order());
+        }
+
+        PoolAudit.Check(_pool, [cache]);
+    }
+
     [Fact]
     public void Pinned_stretches_stay_high_and_what_may_go_first_goes()
     {

@@ -103,6 +103,15 @@ public sealed class FormatEngineTests : IDisposable
         Assert.True(evicted.EffectiveRatio < quantised.EffectiveRatio && quantised.EffectiveRatio < 0.8, $"{evicted.EffectiveRatio}, {quantised.EffectiveRatio}");
     }
 
+    /// <summary>A policy that is off evicts by nobody's rule but pressure's.</summary>
+    [Fact]
+    public void Thresholds_of_a_policy_that_is_off_do_nothing()
+    {
+        KvCompression off = KvCompression.Off with { UnderPressure = true };
+        int[] expected = Answers(4_000_000, 64, Request(1, 200, 40, off)).Single();
+        Assert.Equal(expected, Answers(4_000_000, 64, Request(1, 200, 40, off with { DropThreshold = 1 })).Single());
+    }
+
     [Fact]
     public void Two_formats_keep_more_kvs_in_the_same_bytes()
     {
