@@ -18,20 +18,29 @@ public sealed class TorchClientTests
     public async Task Compression_keeps_the_same_KVs_and_answers_as_on_the_CPU_back_end(double ratio)
     {
         ChatOptions options = new ChatOptions { Temperature = 0 }.WithKvCompression(new KvCompression { RetainedRatio = ratio, Format = KvFormat.F32 });
-        List<(string, IReadOnlyList<int>, long)> seen = [];
-        foreach (Func<int, IComputeBackend>? backend in (Func<int, IComputeBackend>?[])[null, OnProcessor])
+        await AssertKeptAlike(OnProcessor, 40, options);
+    }
+
+    /// <summary>A back end keeps the KVs that the CPU's keeps, evicts some, and answers alike.</summary>
+    /// <param name="other">Makes the back end.</param>
+    /// <param name="facts">Sentences of the document, for <see cref="Ask"/>.</param>
+    /// <param name="options">With compression.</param>
+    internal static async Task AssertKeptAlike(Func<int, IComputeBackend> other, int facts, ChatOptions options)
+    {
+        List<(string Text, IReadOnlyList<int> Kept, long Evicted)> seen = [];
+        foreach (Func<int, IComputeBackend>? backend in (Func<int, IComputeBackend>?[])[null, other])
         {
             using KvCompressChatClient client = KvCompressChatClient.Load(Options(backend));
-            ChatResponse response = await client.GetResponseAsync(Ask(40), options);
+            ChatResponse response = await client.GetResponseAsync(Ask(facts), options);
             KvUsage usage = response.GetKvUsage()!;
             seen.Add((response.Text, usage.KeptPerHead!, usage.Evicted));
             Assert.NotEmpty(usage.KeptPerHead!);
             Assert.True(usage.Evicted > 0);
         }
 
-        Assert.Equal(seen[0].Item1, seen[1].Item1);
-        Assert.Equal(seen[0].Item2, seen[1].Item2);
-        Assert.Equal(seen[0].Item3, seen[1].Item3);
+        Assert.Equal(seen[0].Text, seen[1].Text);
+        Assert.Equal(seen[0].Kept, seen[1].Kept);
+        Assert.Equal(seen[0].Evicted, seen[1].Evicted);
     }
 
     [Fact]

@@ -40,20 +40,7 @@ public sealed class TorchCudaModelTests
     public async Task Compression_keeps_the_same_KVs_and_answers_as_on_the_CPU_back_end(double ratio)
     {
         ChatOptions options = new ChatOptions { Temperature = 0, MaxOutputTokens = 20 }.WithKvCompression(new KvCompression { RetainedRatio = ratio, ProtectedTokens = 8, ObservationWindow = 8, Format = KvFormat.F32 });
-        List<(string Text, IReadOnlyList<int> Kept, long Evicted)> seen = [];
-        foreach (Func<int, IComputeBackend>? backend in (Func<int, IComputeBackend>?[])[null, static _ => EmulatedDevice.Open()])
-        {
-            using KvCompressChatClient client = KvCompressChatClient.Load(TorchClientTests.Options(backend));
-            ChatResponse response = await client.GetResponseAsync(TorchClientTests.Ask(8), options);
-            KvUsage usage = response.GetKvUsage()!;
-            seen.Add((response.Text, usage.KeptPerHead!, usage.Evicted));
-            Assert.NotEmpty(usage.KeptPerHead!);
-            Assert.True(usage.Evicted > 0);
-        }
-
-        Assert.Equal(seen[0].Text, seen[1].Text);
-        Assert.Equal(seen[0].Kept, seen[1].Kept);
-        Assert.Equal(seen[0].Evicted, seen[1].Evicted);
+        await TorchClientTests.AssertKeptAlike(static _ => EmulatedDevice.Open(), 8, options);
     }
 
     [DeviceFact]

@@ -21,10 +21,8 @@ internal static unsafe class CodeFit
     {
         (float least, float most) = Ends(x, count);
         scale = HalfAtLeast((most - least) / levels);
-        float step = HalfBits.Widen(scale);
-        zero = HalfBits.Narrow(least + (offset * step));
-        float inverse = step > 0 ? 1 / step : 0, start = HalfBits.Widen(zero);
-        Round(x, count, start, inverse, offset + 0.5f, levels, codes);
+        zero = HalfBits.Narrow(least + (offset * HalfBits.Widen(scale)));
+        Round(x, count, scale, zero, offset, levels, codes);
     }
 
     /// <summary>Codes 0..levels for <c>scale * code + zero</c>: of six ranges, the widest of which holds every number, the one whose codes with the line that fits them best come nearest.</summary>
@@ -41,8 +39,7 @@ internal static unsafe class CodeFit
 
         scale = HalfBits.Narrow(slope);
         zero = HalfBits.Narrow(middle + start);
-        float step = HalfBits.Widen(scale);
-        Round(x, count, HalfBits.Widen(zero), step > 0 ? 1 / step : 0, 0.5f, levels, codes);
+        Round(x, count, scale, zero, 0, levels, codes);
     }
 
     // Least squares of the numbers, less their middle, over their codes in a range of so much to either side; the gain is what the line takes off the squared error.
@@ -85,9 +82,11 @@ internal static unsafe class CodeFit
         return (Math.Clamp(least, -65504f, 65504f) + 0f, Math.Clamp(most, -65504f, 65504f) + 0f);
     }
 
-    private static void Round(float* x, int count, float start, float inverse, float offset, int levels, int* codes)
+    // Codes for a scale and a zero as they are stored.
+    private static void Round(float* x, int count, ushort scale, ushort zero, int offset, int levels, int* codes)
     {
-        Vector256<float> s = Vector256.Create(start), r = Vector256.Create(inverse), o = Vector256.Create(offset), most = Vector256.Create((float)levels);
+        float step = HalfBits.Widen(scale), inverse = step > 0 ? 1 / step : 0;
+        Vector256<float> s = Vector256.Create(HalfBits.Widen(zero)), r = Vector256.Create(inverse), o = Vector256.Create(offset + 0.5f), most = Vector256.Create((float)levels);
         for (int i = 0; i < count; i += Vector256<float>.Count)
             Vector256.ConvertToInt32(Within(((Vector256.Load(x + i) - s) * r) + o, most)).Store(codes + i);
     }
