@@ -25,6 +25,7 @@ internal static class CommandLine
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => 0, Description = "worker threads; 0 for one per processor" };
         var backend = new Option<BackendKind>("--backend") { DefaultValueFactory = _ => BackendKind.Auto, Description = "where to compute: auto (a CUDA device where there is one), cpu, cuda" };
         var device = new Option<int>("--cuda-device") { DefaultValueFactory = _ => 0, Description = "number of the CUDA device" };
+        var products = new Option<CudaProductSource>("--cuda-products") { DefaultValueFactory = _ => CudaProductSource.Own, Description = "who multiplies many rows by weights of 16 bits on CUDA: own (the library's kernels), auto (cuBLAS where it is found), cublas" };
         var picture = new Option<FileInfo>("--picture") { DefaultValueFactory = _ => new FileInfo(Path.Combine("artifacts", "long-document.svg")), Description = "where the picture goes" };
         MustExist(questions);
         MustExist(document);
@@ -34,7 +35,7 @@ internal static class CommandLine
         threads.Validators.Add(r => Check([r.GetValueOrDefault<int>()], 0, 1024, "--threads", r.AddError));
         var root = new RootCommand("Many sessions over long documents, in one KV budget, with the cache compressed and not.")
         {
-            model, questions, document, ask, chat, cache, compression, sessions, threads, backend, device, picture,
+            model, questions, document, ask, chat, cache, compression, sessions, threads, backend, device, products, picture,
         };
         root.Validators.Add(r =>
         {
@@ -57,6 +58,7 @@ internal static class CommandLine
                 Threads = parsed.GetValue(threads),
                 Backend = parsed.GetValue(backend),
                 CudaDevice = parsed.GetValue(device),
+                CudaProducts = parsed.GetValue(products),
                 Picture = parsed.GetValue(picture)!.FullName,
             },
             token));

@@ -1,5 +1,6 @@
 using KvChat;
 using KvChat.Kernels;
+using KvChat.Kernels.Cuda;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Models;
 using KvChat.Runtime.Transformer;
@@ -33,6 +34,8 @@ internal sealed record Settings
 
     public int CudaDevice { get; init; }
 
+    public CudaProductSource CudaProducts { get; init; }
+
     public required string Picture { get; init; }
 
     /// <summary>The model that travels with the library was trained on one wording of answers; others are judged by the value that they name.</summary>
@@ -50,7 +53,7 @@ internal sealed record Settings
 
     /// <summary>A client with the given budget.</summary>
     public Task<KvCompressChatClient> LoadAsync(long? cacheBytes, CancellationToken cancellationToken) => KvCompressChatClient.LoadAsync(
-        new KvCompressChatOptions { Model = Model, CacheBytes = cacheBytes, Threads = Threads, Backend = Backend, CudaDevice = CudaDevice, MaxQueuedRequests = 256 }, null, cancellationToken);
+        new KvCompressChatOptions { Model = Model, CacheBytes = cacheBytes, Threads = Threads, Backend = Backend, CudaDevice = CudaDevice, CudaProducts = CudaProducts, MaxQueuedRequests = 256 }, null, cancellationToken);
 
     /// <summary>Bytes that a token's keys and values take without compression, in all layers and heads.</summary>
     public static long BytesPerToken(LoadedModel model)

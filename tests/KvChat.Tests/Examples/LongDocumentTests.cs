@@ -34,10 +34,17 @@ public sealed class LongDocumentTests
     [InlineData("--ask", "Who?")]
     [InlineData("--compression", "0")]
     [InlineData("--document", "/no/such/file")]
+    [InlineData("--cuda-products", "theirs")]
     public void Wrong_options_are_refused(string option, string value)
     {
         Assert.NotEmpty(CommandLine.Create().Parse([option, value]).Errors);
     }
+
+    [Theory]
+    [InlineData("own")]
+    [InlineData("auto")]
+    [InlineData("cublas")]
+    public void Device_and_products_can_be_named(string products) => Assert.Empty(CommandLine.Create().Parse(["--backend", "cuda", "--cuda-device", "1", "--cuda-products", products]).Errors);
 
     [Fact]
     public void Every_document_that_is_shipped_holds_the_answers_of_its_questions()
