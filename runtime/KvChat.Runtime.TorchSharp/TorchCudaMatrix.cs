@@ -43,7 +43,8 @@ internal sealed class TorchCudaMatrix : CudaMatrix
             long at = 0;
             foreach (MatrixData part in parts)
             {
-                Upload(part, memory.Tensor, at);
+                using HostWeights weights = new(part);
+                Upload(weights.Data, memory.Tensor, at);
                 at += (long)part.Rows * columns;
             }
 

@@ -37,7 +37,8 @@ internal sealed unsafe class TorchMatrix : DeviceMatrix
         float* target = TorchTensor.DataOf(matrix.Values);
         foreach (MatrixData part in parts)
         {
-            Decode(part, 0, part.Rows, target);
+            using HostWeights weights = new(part);
+            Decode(weights.Data, 0, part.Rows, target);
             target += (long)part.Rows * part.Columns;
         }
 

@@ -91,6 +91,11 @@ public sealed class SelectionTests : SelectionConformance
     protected override CudaBackend Create(int seed) => FakeDriver.Open(("ORDER", seed % 3));
 }
 
+public sealed class CudaGeneratedWeightsTests : GeneratedWeightsConformance
+{
+    protected override CudaBackend Create() => FakeDriver.Open();
+}
+
 public sealed class PageRingTests : PageRingConformance
 {
     protected override CudaBackend Create() => FakeDriver.Open();

@@ -52,6 +52,8 @@ public sealed class KernelTests
     [InlineData("kv_ring_plan", typeof(RingArguments))]
     [InlineData("kv_ring_take", typeof(RingArguments))]
     [InlineData("kv_ring_release", typeof(RingArguments))]
+    [InlineData("kv_random_F16", typeof(RandomArguments))]
+    [InlineData("kv_random_Q4_K", typeof(RandomArguments))]
     public void Arguments_have_the_size_that_the_kernel_takes(string kernel, Type arguments)
     {
         PtxFile file = PtxFile.ReadAll().Single(f => f.Entries.ContainsKey(kernel));

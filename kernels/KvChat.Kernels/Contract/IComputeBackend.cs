@@ -28,7 +28,7 @@ public interface IComputeBackend : IDisposable
     DeviceVector CreateVector(ReadOnlySpan<float> values);
 
     /// <summary>
-    /// Uploads weights whose rows follow each other (q, k, v; or gate, up) and repacks them into the layout that the back end wants. Parts
+    /// Uploads weights whose rows follow each other (q, k, v; or gate, up), or makes them where they are to be generated, and repacks them into the layout that the back end wants. Parts
     /// share the number of columns and may differ in format. The source memory is not needed afterwards.
     /// </summary>
     /// <exception cref="ArgumentException">The parts differ in columns, or a row is no whole number of blocks.</exception>

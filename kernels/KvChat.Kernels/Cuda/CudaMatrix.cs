@@ -119,6 +119,12 @@ internal unsafe class CudaMatrix : DeviceMatrix
 
     private static void Upload(CudaQueue queue, in MatrixData source, nint address, long rowBytes)
     {
+        if (source.Generated is { } generated)
+        {
+            Generate(queue, generated, source.Format, address, (long)source.Rows * source.Columns / WeightFormats.BlockSize(source.Format));
+            return;
+        }
+
         if (source.PairedHeadDim != 0)
         {
             UploadOrdered(queue, source, address, checked((int)rowBytes));
@@ -144,6 +150,21 @@ internal unsafe class CudaMatrix : DeviceMatrix
                 new ReadOnlySpan<byte>(source.Data + ((long)source.SourceRow(first + i) * rowBytes), rowBytes).CopyTo(rows.AsSpan(i * rowBytes));
             queue.Upload((nint)(address + ((long)first * rowBytes)), rows.AsSpan(0, count * rowBytes));
         }
+    }
+
+    private static void Generate(CudaQueue queue, GeneratedWeights weights, WeightFormat format, nint address, long blocks)
+    {
+        const int Threads = 256, NumbersOfThread = 8;
+        long threads = WeightFormats.IsQuantized(format) ? blocks : (blocks + NumbersOfThread - 1) / NumbersOfThread;
+        queue.Launch("kv_random_" + WeightFormats.Name(format), new Driver.CudaGrid(checked((int)((threads + Threads - 1) / Threads))), Threads, 0, new RandomArguments
+        {
+            Target = address,
+            Seed = weights.Seed,
+            First = weights.FirstBlock,
+            Count = blocks,
+            Unit = weights.Unit,
+            Scales = WeightFormats.IsQuantized(format) ? weights.Scales(format) : 0,
+        });
     }
 
     /// <summary>Where a part is: rows one after another, of <paramref name="RowBytes"/> bytes each.</summary>

@@ -1,5 +1,4 @@
 using KvChat.Kernels;
-using KvChat.Kernels.Quantization;
 
 namespace KvChat.Runtime.Models;
 
@@ -14,9 +13,6 @@ internal static class WeightRows
     /// <param name="first">First row.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="pairedHeadDim">See <see cref="MatrixData.PairedHeadDim"/>.</param>
-    public static unsafe MatrixData Rows(this IWeightSource source, string name, int totalRows, int columns, int first, int rows, int pairedHeadDim = 0)
-    {
-        MatrixData whole = source.Matrix(name, totalRows, columns);
-        return new MatrixData(whole.Format, rows, columns, whole.Data + (first * WeightFormats.RowBytes(whole.Format, columns)), pairedHeadDim);
-    }
+    public static MatrixData Rows(this IWeightSource source, string name, int totalRows, int columns, int first, int rows, int pairedHeadDim = 0) =>
+        source.Matrix(name, totalRows, columns).Slice(first, rows, pairedHeadDim);
 }

@@ -27,6 +27,7 @@ internal static class DeviceSuites
         .. Suite.Cases(() => new Selection(device)),
         .. Suite.Cases(() => new Eviction(device)),
         .. Suite.Cases(() => new PageRing(device)),
+        .. Suite.Cases(() => new Generated(device)),
     ];
 
     private sealed class Append(TestDevice device) : AppendConformance
@@ -93,6 +94,11 @@ internal static class DeviceSuites
     private sealed class Selection(TestDevice device) : SelectionConformance
     {
         protected override CudaBackend Create(int seed) => device.Open();
+    }
+
+    private sealed class Generated(TestDevice device) : GeneratedWeightsConformance
+    {
+        protected override CudaBackend Create() => device.Open();
     }
 
     private sealed class PageRing(TestDevice device) : PageRingConformance

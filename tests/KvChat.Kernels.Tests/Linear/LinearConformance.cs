@@ -144,6 +144,30 @@ public abstract class LinearConformance
         Assert.Equal(table.Values.AsSpan(44 * 256, 256).ToArray().Select(value => value * 3f), row);
     }
 
+    [Theory]
+    [InlineData(WeightFormat.F16)]
+    [InlineData(WeightFormat.BF16)]
+    [InlineData(WeightFormat.Q8_0)]
+    [InlineData(WeightFormat.Q4_K)]
+    public void Generated_weights_are_those_that_the_host_makes(WeightFormat format)
+    {
+        const int Rows = 21, Columns = 256;
+        GeneratedWeights weights = new(17, 0.05f, 3);
+        byte[] bytes = new byte[Rows * WeightFormats.RowBytes(format, Columns)];
+        weights.Fill(format, bytes);
+        float[] expected = new float[Rows * Columns], row = new float[Columns];
+        Dequantizer.Dequantize(format, bytes, expected);
+        using IComputeBackend backend = Create(ActivationPrecision.Float32);
+        using DeviceMatrix matrix = backend.LoadMatrix([new MatrixData(format, Rows, Columns, weights)]);
+        using DeviceTensor output = backend.CreateTensor(Rows, Columns);
+        backend.Embed(matrix, [.. Enumerable.Range(0, Rows)], output);
+        for (int i = 0; i < Rows; i++)
+        {
+            backend.Read(output, i, row);
+            Assert.Equal(expected.AsSpan(i * Columns, Columns).ToArray(), row);
+        }
+    }
+
     protected static LinearCase Case(WeightFormat format, int rows, int columns, int inputRows, bool norm = false) => new()
     {
         Parts = [new RandomWeights(format, rows, columns, seed: rows + columns)],

@@ -80,7 +80,8 @@ internal sealed unsafe class CpuMatrix : DeviceMatrix
             ref MatrixPart part = ref matrix.Parts[i];
             part.Panels = at;
             at += PartBytes(part);
-            Repacking.Run(team, data[i], i, part, kernels[i].PackRow);
+            using HostWeights weights = new(data[i]);
+            Repacking.Run(team, weights.Data, i, part, kernels[i].PackRow);
         }
 
         return matrix;
@@ -123,7 +124,7 @@ internal sealed unsafe class CpuMatrix : DeviceMatrix
             throw new ArgumentException("A matrix has at least one part.", nameof(data));
         for (int i = 0; i < data.Length; i++)
         {
-            if (data[i].Rows <= 0 || data[i].Columns <= 0 || data[i].Data == null)
+            if (data[i].Rows <= 0 || data[i].Columns <= 0 || (data[i].Data == null && data[i].Generated is null))
                 throw new ArgumentException($"Part {i} has {data[i].Rows} rows and {data[i].Columns} columns at {(nint)data[i].Data}; all must be positive.", nameof(data));
             if (data[i].Columns != data[0].Columns)
                 throw new ArgumentException($"Part {i} has {data[i].Columns} columns, part 0 has {data[0].Columns}.", nameof(data));
