@@ -1,13 +1,15 @@
 using System.CommandLine;
+using KvChat.Gpu.Benchmarks;
 using KvChat.Gpu.Conformance;
 using KvChat.Gpu.Engine;
+using KvChat.Gpu.Shapes;
 using KvChat.Kernels.Cuda;
 using KvChat.TestSupport;
 using Command = System.CommandLine.Command;
 
 namespace KvChat.Gpu;
 
-/// <summary>The command line: three parts, each on the driver of the machine or on the fake one.</summary>
+/// <summary>The command line: its parts, each on the driver of the machine or on the fake one.</summary>
 internal static class GpuCommands
 {
     private static readonly Option<string> Driver = new("--driver") { DefaultValueFactory = _ => "real", Description = "real: the machine's own; fake: the emulator, built by g++ from the repository" };
@@ -15,6 +17,8 @@ internal static class GpuCommands
     private static readonly Option<FileInfo> Json = new("--json") { Description = "file for the results" };
     private static readonly Option<string> Only = new("--only") { DefaultValueFactory = _ => "", Description = "runs only what has this in its name" };
     private static readonly Option<double> Minutes = new("--minutes") { DefaultValueFactory = _ => 9, Description = "nothing new is begun after so long; what was not run counts as failed" };
+
+    private static readonly Option<string?> Shape = new("--shape") { Description = $"sizes of the model: {ModelShape.Names}; left out, llama-3-8b, and tiny on the fake driver" };
 
     public static RootCommand Root()
     {
@@ -24,9 +28,15 @@ internal static class GpuCommands
             if (!(r.GetValueOrDefault<double>() > 0))
                 r.AddError($"{Minutes.Name} is {r.GetValueOrDefault<double>()}; it must be above 0.");
         });
+        Shape.Validators.Add(r =>
+        {
+            if (r.GetValueOrDefault<string?>() is { } name && ModelShape.Find(name) is null)
+                r.AddError($"{Shape.Name} is '{name}'; there are: {ModelShape.Names}.");
+        });
         RootCommand root = new("Tries and measures the CUDA back end; needs nothing but the driver.");
         root.Subcommands.Add(Part("conformance", "Loads every kernel, says what each needs of the device, and holds all of them to their formulas.", ConformancePart.Run));
         root.Subcommands.Add(Part("engine", "The whole engine with the embedded model: the same greedy tokens as on the processor.", EnginePart.Run));
+        root.Subcommands.Add(Benchmark());
         return root;
     }
 
@@ -35,6 +45,25 @@ internal static class GpuCommands
         Command command = new(name, description) { Driver, Device, Json, Only, Minutes };
         command.SetAction(parsed => Run(name, Settings(parsed), run));
         return command;
+    }
+
+    private static Command Benchmark()
+    {
+        Command command = new("benchmark", $"Times the device. Parts, for {Only.Name}: {BenchmarkCommand.Names}.") { Driver, Device, Json, Only, Minutes, Shape };
+        foreach (Option option in EngineBenchmarkOptions.All)
+            command.Options.Add(option);
+        command.SetAction(parsed =>
+        {
+            GpuSettings gpu = Settings(parsed);
+            return Run("benchmark", gpu, (_, report) => BenchmarkCommand.Run(gpu, BenchmarkOf(parsed, gpu), report));
+        });
+        return command;
+    }
+
+    private static BenchmarkSettings BenchmarkOf(ParseResult parsed, GpuSettings gpu)
+    {
+        ModelShape shape = ModelShape.Parse(parsed.GetValue(Shape) ?? (gpu.IsFake ? "tiny" : "llama-3-8b"));
+        return new BenchmarkSettings { Shape = shape, Engine = EngineBenchmarkOptions.Read(parsed, shape) };
     }
 
     private static GpuSettings Settings(ParseResult parsed) => new()

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using KvChat.Kernels;
 using KvChat.Runtime.Compression;
 using KvChat.Runtime.Transformer;
@@ -45,6 +46,9 @@ public sealed partial class InferenceEngine : IAsyncDisposable, IDisposable
 
     /// <summary>Longest sequence.</summary>
     public int ContextTokens => _scheduler.ContextTokens;
+
+    /// <summary>Told of every step that had rows, on the engine's thread. To be set before the first request.</summary>
+    internal Action<StepReport>? StepDone { get; set; }
 
     /// <summary>Whether the back end can store KVs in a format.</summary>
     public bool Supports(KvFormat format) => _scheduler.Supports(format);
@@ -154,7 +158,10 @@ public sealed partial class InferenceEngine : IAsyncDisposable, IDisposable
                 }
 
                 Take();
+                long start = Stopwatch.GetTimestamp();
                 _scheduler.Step();
+                if (StepDone is { } told && _scheduler.LastRows is (int prompt, int answer) && prompt + answer > 0)
+                    told(new StepReport(prompt, answer, Stopwatch.GetElapsedTime(start)));
                 Volatile.Write(ref _queued, _scheduler.WaitingCount + _submitted.Count);
                 PublishStatistics();
             }

@@ -79,6 +79,9 @@ internal sealed partial class Scheduler : IDisposable
 
     public int WaitingCount => _waiting.Count;
 
+    /// <summary>Rows of the last step; none where it had nothing to do.</summary>
+    public (int Prompt, int Answer) LastRows { get; private set; }
+
     public bool HasWork => _waiting.Count > 0 || _running.Count > 0;
 
     private TransformerConfiguration Shape => _model.Configuration;
@@ -101,6 +104,7 @@ internal sealed partial class Scheduler : IDisposable
         NoteFull(isShort: !Admit());
         Plan();
         Reserve();
+        LastRows = CountRows();
         if (_pieces.Count == 0)
             return;
         _steps++;
@@ -170,6 +174,19 @@ internal sealed partial class Scheduler : IDisposable
         _prepared.Clear();
         _pass.Dispose();
         _arena.Dispose();
+    }
+
+    private (int Prompt, int Answer) CountRows()
+    {
+        int prompt = 0, answer = 0;
+        foreach (Piece piece in _pieces)
+        {
+            bool reads = piece.Session.IsReadingPrompt || piece.RepeatRows > 0;
+            prompt += reads ? piece.AllRows : 0;
+            answer += reads ? 0 : piece.AllRows;
+        }
+
+        return (prompt, answer);
     }
 
     private int ActiveCount()

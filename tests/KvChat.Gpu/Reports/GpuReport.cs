@@ -10,6 +10,7 @@ internal sealed class GpuReport(string part, GpuSettings settings, TextWriter ou
 {
     private readonly List<(string Name, string? Error)> _cases = [];
     private readonly List<GpuTable> _tables = [];
+    private readonly GpuTable _aims = new($"Aims{settings.Note}", "what", "aim", "measured", "holds");
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
     /// <summary>Name of the device, once it is known.</summary>
@@ -20,6 +21,9 @@ internal sealed class GpuReport(string part, GpuSettings settings, TextWriter ou
 
     /// <summary>Whether nothing new may be begun.</summary>
     public bool IsLate => _clock.Elapsed >= settings.MostTime;
+
+    /// <summary>How long what has begun may still take.</summary>
+    public TimeSpan Remaining => IsLate ? TimeSpan.Zero : settings.MostTime - _clock.Elapsed;
 
     /// <summary>Says that something passed.</summary>
     public void Passed(string name)
@@ -48,6 +52,21 @@ internal sealed class GpuReport(string part, GpuSettings settings, TextWriter ou
         _tables.Add(table);
         output.WriteLine();
         table.Write(output);
+    }
+
+    /// <summary>Notes what was aimed at and what was measured; a missed aim is said, but is no failure.</summary>
+    /// <param name="what">What was measured.</param>
+    /// <param name="measured">The figure.</param>
+    /// <param name="aim">What it should reach.</param>
+    /// <param name="isCeiling">Whether it should stay below the aim instead.</param>
+    public void Aim(string what, double measured, double aim, bool isCeiling = false) =>
+        _aims.Add(what, $"{(isCeiling ? "at most" : "at least")} {aim:0.##}", measured, settings.IsFake ? "" : (isCeiling ? measured <= aim : measured >= aim) ? "yes" : "no");
+
+    /// <summary>Shows the aims, where there are any.</summary>
+    public void ShowAims()
+    {
+        if (_aims.Rows.Count > 0)
+            Show(_aims);
     }
 
     /// <summary>Runs a case: it passes unless it throws. Past the time limit it fails without being run.</summary>
@@ -96,6 +115,7 @@ internal sealed class GpuReport(string part, GpuSettings settings, TextWriter ou
             json.WriteString("part", part);
             json.WriteString("driver", settings.IsFake ? "fake" : "real");
             json.WriteString("device", Device);
+            json.WriteString("machine", Environment.MachineName);
             json.WriteString("date", DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm"));
             json.WriteString("commit", Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion);
             json.WriteNumber("seconds", Math.Round(_clock.Elapsed.TotalSeconds, 1));
