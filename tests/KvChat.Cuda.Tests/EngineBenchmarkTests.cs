@@ -133,12 +133,13 @@ public sealed class EngineBenchmarkTests : IDisposable
     [InlineData("--weights", "q2_k", "f16, q4_k")]
     [InlineData("--answer", "1", "2 or more")]
     [InlineData("--requests", "0", "1 or more")]
+    [InlineData("--cells", ",", "nothing")]
+    [InlineData("--shape", "gpt", "llama-3.2-1b")]
     public void Options_out_of_range_are_named(string option, string value, string says)
     {
-        System.CommandLine.ParseResult parsed = GpuCommands.Root().Parse(["benchmark", option, value]);
-        Assert.Empty(parsed.Errors);
-        ArgumentException wrong = Assert.Throws<ArgumentException>(() => EngineBenchmarkOptions.Read(parsed, Tiny));
-        Assert.Contains(says, wrong.Message, StringComparison.Ordinal);
+        string error = string.Join(' ', GpuCommands.Root().Parse(["benchmark", option, value]).Errors.Select(e => e.Message));
+        Assert.Contains(option, error, StringComparison.Ordinal);
+        Assert.Contains(says, error, StringComparison.Ordinal);
     }
 
     [Fact]
