@@ -41,6 +41,55 @@ public sealed class GraphTests
         Assert.All(seen, value => Assert.Equal(seen[0], value));
     }
 
+    /// <summary>What is sent of page ids has the same shape until heads have many more, so that sequences which get their next pages at different steps keep their graph.</summary>
+    [EmulatorFact]
+    public void A_graph_serves_while_several_sequences_get_pages_in_turn()
+    {
+        const int Sequences = 4, Steps = 40;
+        FakeDriver.Reset();
+        using CudaBackend backend = new(FakeDriver.Options);
+        using KvArena arena = backend.CreateArena(new KvArenaShape(32, 16, 4 * Sequences));
+        using DeviceTensor rows = backend.CreateTensor(Sequences, 4 * 32), output = backend.CreateTensor(Sequences, 2 * 32);
+        int[] pages = GC.AllocateArray<int>(4 * Sequences, pinned: true);
+        for (int i = 0; i < pages.Length; i++)
+            pages[i] = i;
+        float[] row = new float[output.Columns];
+        for (int step = 0; step < Steps; step++)
+        {
+            AttendAll(backend, arena, rows, output, pages, [.. Enumerable.Range(0, Sequences).Select(i => step + (4 * i))]);
+            backend.Read(output, 0, row);
+        }
+
+        // The first steps run as they are until two in a row were alike.
+        Assert.InRange(backend.Queue.GraphLaunches, Steps - 3, Steps);
+    }
+
+    // The same layer many times over sequences with as many pages each.
+    private static unsafe void AttendAll(CudaBackend backend, KvArena arena, DeviceTensor rows, DeviceTensor output, int[] pages, int[] lengths)
+    {
+        int each = pages.Length / lengths.Length;
+        HeadView[] heads = new HeadView[lengths.Length];
+        fixed (int* first = pages)
+        {
+            for (int i = 0; i < heads.Length; i++)
+                heads[i] = new HeadView(first + (i * each), lengths[i]);
+        }
+
+        KvBatch batch = new()
+        {
+            Sequences = [.. lengths.Select((_, i) => new SequenceSlice { FirstRow = i, RowCount = 1, Format = KvFormat.F16 })],
+            SequenceCount = lengths.Length,
+            Positions = lengths,
+            RowCount = lengths.Length,
+            Heads = heads,
+        };
+        for (int layer = 0; layer < Layers; layer++)
+        {
+            backend.Append(new AppendOperation { QueryKeyValue = rows, QueryHeads = 2, KvHeads = 1, Arena = arena, Batch = batch });
+            backend.Attend(new AttentionOperation { QueryKeyValue = rows, QueryHeads = 2, KvHeads = 1, Arena = arena, Batch = batch, Output = output, Scale = 0.2f });
+        }
+    }
+
     // A step of some layers over sequences that grow, in tensors that stay; what is uploaded differs from step to step.
     private static List<float[]> Run(bool usesGraphs, int steps, out long launched)
     {

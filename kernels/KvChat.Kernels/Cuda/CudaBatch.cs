@@ -8,6 +8,9 @@ internal sealed class CudaBatch(ICudaQueue queue) : IDisposable
 {
     private const int Alignment = 16;
 
+    // Page ids of a head that are sent at once: a captured step then serves until a head grows by so many pages, not by one.
+    private const int PagesOfStep = 16;
+
     private readonly CudaScratch _device = new(queue);
     private byte[] _bytes = [], _sent = [];
     private int _sentLength;
@@ -26,7 +29,8 @@ internal sealed class CudaBatch(ICudaQueue queue) : IDisposable
         int positionStart = headStart + Align(heads * Unsafe.SizeOf<HeadArguments>());
         int rowStart = positionStart + Align(batch.RowCount * sizeof(int)), weightStart = rowStart + Align(batch.RowCount * sizeof(int));
         int pageStart = weightStart + (batch.RowWeights is null ? 0 : Align(batch.RowCount * sizeof(float)));
-        int length = checked(pageStart + (pages * sizeof(int)));
+        int atOnce = Math.Max(1, heads) * PagesOfStep, listed = checked(pages + atOnce - 1) / atOnce * atOnce;
+        int length = checked(pageStart + (listed * sizeof(int)));
         if (_bytes.Length < length)
             Array.Resize(ref _bytes, Math.Max(length, 2 * _bytes.Length));
         FillSequences(batch, MemoryMarshal.Cast<byte, SequenceArguments>(_bytes.AsSpan(0, headStart)));
@@ -37,6 +41,7 @@ internal sealed class CudaBatch(ICudaQueue queue) : IDisposable
             rows.Slice(batch.Sequences[i].FirstRow, batch.Sequences[i].RowCount).Fill(i);
         batch.RowWeights?.AsSpan(0, batch.RowCount).CopyTo(MemoryMarshal.Cast<byte, float>(_bytes.AsSpan(weightStart)));
         FillHeads(batch, kvHeads, shape, MemoryMarshal.Cast<byte, HeadArguments>(_bytes.AsSpan(headStart)), MemoryMarshal.Cast<byte, int>(_bytes.AsSpan(pageStart)));
+        _bytes.AsSpan(pageStart + (pages * sizeof(int)), (listed - pages) * sizeof(int)).Clear();
         nint address = Send(length);
         return new BatchArguments
         {
