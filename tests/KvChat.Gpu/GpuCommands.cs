@@ -19,6 +19,7 @@ internal static class GpuCommands
     private static readonly Option<double> Minutes = new("--minutes") { DefaultValueFactory = _ => 9, Description = "nothing new is begun after so long; what was not run counts as failed" };
 
     private static readonly Option<string?> Shape = new("--shape") { Description = $"sizes of the model: {ModelShape.Names}; left out, llama-3-8b, and tiny on the fake driver" };
+    private static readonly Option<FileInfo> PyTorch = new("--pytorch") { Description = "what pytorch_reference.py wrote on the same device" };
 
     public static RootCommand Root()
     {
@@ -33,6 +34,7 @@ internal static class GpuCommands
             if (r.GetValueOrDefault<string?>() is { } name && ModelShape.Find(name) is null)
                 r.AddError($"{Shape.Name} is '{name}'; there are: {ModelShape.Names}.");
         });
+        PyTorch.AcceptExistingOnly();
         RootCommand root = new("Tries and measures the CUDA back end; needs nothing but the driver.");
         root.Subcommands.Add(Part("conformance", "Loads every kernel, says what each needs of the device, and holds all of them to their formulas.", ConformancePart.Run));
         root.Subcommands.Add(Part("engine", "The whole engine with the embedded model: the same greedy tokens as on the processor.", EnginePart.Run));
@@ -49,7 +51,7 @@ internal static class GpuCommands
 
     private static Command Benchmark()
     {
-        Command command = new("benchmark", $"Times the device. Parts, for {Only.Name}: {BenchmarkCommand.Names}.") { Driver, Device, Json, Only, Minutes, Shape };
+        Command command = new("benchmark", $"Times the device. Parts, for {Only.Name}: {BenchmarkCommand.Names}.") { Driver, Device, Json, Only, Minutes, Shape, PyTorch };
         foreach (Option option in EngineBenchmarkOptions.All)
             command.Options.Add(option);
         command.SetAction(parsed =>
@@ -63,7 +65,12 @@ internal static class GpuCommands
     private static BenchmarkSettings BenchmarkOf(ParseResult parsed, GpuSettings gpu)
     {
         ModelShape shape = ModelShape.Parse(parsed.GetValue(Shape) ?? (gpu.IsFake ? "tiny" : "llama-3-8b"));
-        return new BenchmarkSettings { Shape = shape, Engine = EngineBenchmarkOptions.Read(parsed, shape) };
+        return new BenchmarkSettings
+        {
+            Shape = shape,
+            Engine = EngineBenchmarkOptions.Read(parsed, shape),
+            PyTorch = parsed.GetValue(PyTorch) is { } file ? PyTorchTimes.Read(file.FullName) : null,
+        };
     }
 
     private static GpuSettings Settings(ParseResult parsed) => new()

@@ -35,7 +35,11 @@ internal sealed unsafe partial class CudaQueue
         {
             // Something read in between: what is expected of the next period stays.
             if (_notes)
+            {
+                Begin();
                 Execute(_period, 0);
+            }
+
             _period.Clear();
             return;
         }
@@ -62,6 +66,7 @@ internal sealed unsafe partial class CudaQueue
 
     private void RunNoted(bool mayMake)
     {
+        Begin();
         if (_graphs.TryRun(_period))
             return;
         if (mayMake)

@@ -10,4 +10,7 @@ internal sealed record BenchmarkSettings
 
     /// <summary>What the engine is asked for.</summary>
     public required EngineBenchmarkSettings Engine { get; init; }
+
+    /// <summary>What <c>pytorch_reference.py</c> measured on the same device, or null.</summary>
+    public PyTorchTimes? PyTorch { get; init; }
 }
