@@ -114,7 +114,6 @@ public sealed class KernelBenchmarkTests : IDisposable
         float[] times = [.. Enumerable.Range(0, 5).Select(_ => backend.Queue.Time(Work, memory, 1 << 10))];
         Assert.True(backend.Queue.GraphLaunches > 0);
         Assert.All(times, time => Assert.True(time > 0));
-        Assert.Equal(0, backend.Queue.Time(() => { }, memory, 1 << 10));
         backend.Queue.Free(memory);
     }
 

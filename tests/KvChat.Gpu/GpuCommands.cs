@@ -51,7 +51,7 @@ internal static class GpuCommands
 
     private static Command Benchmark()
     {
-        Command command = new("benchmark", $"Times the device. Parts, for {Only.Name}: {BenchmarkCommand.Names}.") { Driver, Device, Json, Only, Minutes, Shape, PyTorch };
+        Command command = new("benchmark", $"Times the device. Parts, for {Only.Name} (with commas between): {BenchmarkCommand.Names}.") { Driver, Device, Json, Only, Minutes, Shape, PyTorch };
         foreach (Option option in EngineBenchmarkOptions.All)
             command.Options.Add(option);
         command.SetAction(parsed =>

@@ -25,8 +25,6 @@ internal sealed unsafe partial class CudaQueue
                 Begin();
             work();
             EndPeriod();
-            if (_begin is not null)
-                return 0;
             end.Record(_stream);
             Check(_stream.Synchronize(), "cuStreamSynchronize");
             return end.MillisecondsSince(begin);

@@ -18,8 +18,12 @@ internal static class BenchmarkCommand
             throw new ArgumentException($"--pytorch has times of {torch.Shape}; --shape is {settings.Shape.Name}.", nameof(settings));
         BenchmarkContext context = new(gpu, settings, report);
         report.Say($"{settings.Shape.Name} on {Environment.MachineName}, {DateTime.UtcNow:yyyy-MM-dd}{gpu.Note}{(settings.PyTorch is { } times ? $", beside PyTorch on {times.Device}" : "")}");
-        foreach (IBenchmarkPart part in Parts.Where(part => part.Name.Contains(gpu.Only, StringComparison.OrdinalIgnoreCase)))
+        foreach (IBenchmarkPart part in Parts.Where(part => IsChosen(part, gpu.Only)))
             report.Try($"Measured: {part.Name}", () => part.Run(context));
         report.ShowAims();
     }
+
+    // Names with commas between, or nothing for all.
+    private static bool IsChosen(IBenchmarkPart part, string only) =>
+        only.Length == 0 || only.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Any(name => part.Name.Contains(name, StringComparison.OrdinalIgnoreCase));
 }
