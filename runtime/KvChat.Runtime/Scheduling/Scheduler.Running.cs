@@ -87,6 +87,8 @@ internal sealed partial class Scheduler
         {
             // What lies before a stop is not looked at twice, however a step cuts it.
             observation = session.Scorer.ObserveDecode(session.Observed) with { Rows = piece.Rows };
+            if (observation.Mode == ObservationMode.Window && !session.MayCompressBehind(piece.Rows))
+                observation = Observation.None; // the next window replaces it unread
         }
 
         overHidden = observation.OverHidden && observation.Mode != ObservationMode.None;

@@ -129,6 +129,10 @@ internal sealed class Session
         }
     }
 
+    /// <summary>Whether the KVs may be compressed right behind the next decoding rows: by pressure at any time, by the request's own settings at its stops.</summary>
+    public bool MayCompressBehind(int rows) =>
+        Request.Compression.UnderPressure || (Request.Compression.DecodeInterval is > 0 and int interval && (Read + rows - PromptLength) % interval == 0);
+
     // Where nothing may ever go, a prompt is read as if there were no policy.
     private KvCompression Planned => MayEvict ? Request.Compression : Request.Compression with { Policy = CompressionPolicies.Off };
 

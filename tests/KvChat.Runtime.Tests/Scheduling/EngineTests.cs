@@ -55,6 +55,18 @@ public sealed class EngineTests : IDisposable
         Assert.Equal(alone, Run(new EngineOptions { CacheBytes = 500_000, StepTokens = 64 }, requests));
     }
 
+    // Where pressure may come at any time, every row is observed.
+    [Fact]
+    public void Tova_answers_the_same_whether_every_row_is_observed_or_those_before_stops()
+    {
+        for (int seed = 0; seed < 4; seed++)
+        {
+            GenerationRequest few = Request(seed, 200, 60, new KvCompression { Policy = "tova", RetainedRatio = 0.2, DecodeInterval = 8, ProtectedTokens = 4, SinkTokens = 0 });
+            GenerationRequest all = few with { Compression = few.Compression with { UnderPressure = true } };
+            Assert.Equal(Run(new EngineOptions { CacheBytes = 4_000_000 }, all).Single(), Run(new EngineOptions { CacheBytes = 4_000_000 }, few).Single());
+        }
+    }
+
     [Fact]
     public void A_repeat_pass_leaves_nothing_but_scores()
     {

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Numerics.Tensors;
 
 namespace KvChat.Runtime.Compression;
 
@@ -40,13 +41,19 @@ public abstract class KeyScorer : IKvScorer
         return positions;
     }
 
-    /// <summary>Length of a vector; summed in fp64, as keys may be large.</summary>
-    private protected static double Norm(ReadOnlySpan<float> vector)
+    /// <summary>Length of a vector; summed in fp64 where squares leave the range of fp32.</summary>
+    private protected static float Norm(ReadOnlySpan<float> vector)
+    {
+        float norm = TensorPrimitives.Norm(vector);
+        return norm is > 1e-15f and < float.PositiveInfinity ? norm : ExactNorm(vector);
+    }
+
+    private static float ExactNorm(ReadOnlySpan<float> vector)
     {
         double sum = 0;
         foreach (float number in vector)
             sum += (double)number * number;
-        return Math.Sqrt(sum);
+        return (float)Math.Sqrt(sum);
     }
 }
 
@@ -62,7 +69,7 @@ public sealed class KeyNormScorer : KeyScorer
         float[] keys = ReadKeys(head, scores.Length);
         int dim = head.HeadDim;
         for (int i = 0; i < scores.Length; i++)
-            scores[i] = (float)-Norm(keys.AsSpan(i * dim, dim));
+            scores[i] = -Norm(keys.AsSpan(i * dim, dim));
         ArrayPool<float>.Shared.Return(keys);
     }
 }
@@ -70,6 +77,8 @@ public sealed class KeyNormScorer : KeyScorer
 /// <summary>Keys that differ from the others matter more (KeyDiff, arXiv 2504.15364): minus the cosine between a key and the mean of the normalised keys.</summary>
 public sealed class KeyDiffScorer : KeyScorer
 {
+    private const float Least = 1e-37f; // the inverse of less leaves fp32
+
     /// <inheritdoc/>
     public override string Name => "keydiff";
 
@@ -78,32 +87,24 @@ public sealed class KeyDiffScorer : KeyScorer
     {
         float[] keys = ReadKeys(head, scores.Length);
         int dim = head.HeadDim;
-        double[] mean = ArrayPool<double>.Shared.Rent(dim);
-        mean.AsSpan(0, dim).Clear();
+        float[] rented = ArrayPool<float>.Shared.Rent(dim);
+        Span<float> mean = rented.AsSpan(0, dim);
+        mean.Clear();
         for (int i = 0; i < scores.Length; i++)
         {
             ReadOnlySpan<float> key = keys.AsSpan(i * dim, dim);
-            double norm = Norm(key), factor = norm > 0 ? 1 / norm : 0;
-            scores[i] = (float)factor;
-            for (int d = 0; d < dim; d++)
-                mean[d] += key[d] * factor;
+            float norm = Norm(key);
+            scores[i] = norm > Least ? 1 / norm : 0;
+            TensorPrimitives.MultiplyAdd(key, scores[i], mean, mean);
         }
 
         // A cosine needs the mean's own length too: it differs between heads, which allocators may compare.
-        double length = 0;
-        for (int d = 0; d < dim; d++)
-            length += mean[d] * mean[d];
-        length = length > 0 ? 1 / Math.Sqrt(length) : 0;
+        float length = Norm(mean);
+        TensorPrimitives.Multiply(mean, length > 0 ? -1 / length : 0, mean);
         for (int i = 0; i < scores.Length; i++)
-        {
-            double dot = 0;
-            for (int d = 0; d < dim; d++)
-                dot += mean[d] * keys[(i * dim) + d];
-            scores[i] = (float)(-dot * length * scores[i]);
-        }
-
+            scores[i] *= TensorPrimitives.Dot(mean, keys.AsSpan(i * dim, dim));
         ArrayPool<float>.Shared.Return(keys);
-        ArrayPool<double>.Shared.Return(mean);
+        ArrayPool<float>.Shared.Return(rented);
     }
 }
 

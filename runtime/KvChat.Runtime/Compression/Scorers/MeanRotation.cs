@@ -22,16 +22,12 @@ internal sealed class MeanRotation
         float[] cosines = new float[table.Frequencies.Length], sines = new float[cosines.Length];
         for (int pair = 0; pair < cosines.Length; pair++)
         {
-            double cosine = 0, sine = 0;
-            for (int position = start; position < start + count; position++)
-            {
-                (double s, double c) = Math.SinCos((double)position * table.Frequencies[pair]);
-                cosine += c;
-                sine += s;
-            }
-
-            cosines[pair] = (float)(cosine / count * table.Magnitude);
-            sines[pair] = (float)(sine / count * table.Magnitude);
+            // The sum of a geometric series: the middle angle's turn, shortened.
+            double half = table.Frequencies[pair] / 2, least = Math.Sin(half);
+            double shortened = least == 0 ? 1 : Math.Sin(count * half) / (count * least);
+            (double sine, double cosine) = Math.SinCos(((2.0 * start) + count - 1) * half);
+            cosines[pair] = (float)(cosine * shortened * table.Magnitude);
+            sines[pair] = (float)(sine * shortened * table.Magnitude);
         }
 
         return new MeanRotation(cosines, sines);
