@@ -50,6 +50,17 @@ public sealed unsafe class ExponentialTests
     }
 
     [Fact]
+    public void Runs_of_halves_are_widened_as_single_ones_are()
+    {
+        ushort[] halves = [.. Enumerable.Range(0, ushort.MaxValue + 1).Select(bits => (ushort)bits), 0x3C00, 0xBC00, 1];
+        float[] values = new float[halves.Length];
+        fixed (ushort* source = halves)
+        fixed (float* target = values)
+            HalfBits.Widen(source, target, halves.Length);
+        Assert.Equal(halves.Select(HalfBits.Widen), values);
+    }
+
+    [Fact]
     public void Narrowing_agrees_with_the_runtime_and_with_vectors()
     {
         Random random = new(5);

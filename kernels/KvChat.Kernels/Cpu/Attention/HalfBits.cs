@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace KvChat.Kernels.Cpu.Attention;
 
@@ -8,7 +9,7 @@ namespace KvChat.Kernels.Cpu.Attention;
 /// biases differ by 127 - 15 = 112. This is exact for every finite half, subnormals too. Exponent 31 (infinity, NaN) reads as a finite number of 2^16
 /// or more: <see cref="Narrow"/> writes no infinity, and a row that wrote a NaN has NaN results of its own from its fp32 query.
 /// </remarks>
-internal static class HalfBits
+internal static unsafe class HalfBits
 {
     /// <summary>2^112: what a number widened by shifts must be multiplied with.</summary>
     public const float WideningFactor = 5.192296858534828e33f;
@@ -47,4 +48,27 @@ internal static class HalfBits
     /// <summary>Value of a half.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Widen(ushort half) => (float)BitConverter.UInt16BitsToHalf(half);
+
+    /// <summary>Values of a run of halves.</summary>
+    public static void Widen(ushort* halves, float* values, int count)
+    {
+        int i = 0;
+        for (; i <= count - Vector256<ushort>.Count; i += Vector256<ushort>.Count)
+        {
+            (Vector256<uint> lower, Vector256<uint> upper) = Vector256.Widen(Vector256.Load(halves + i));
+            Widen(lower).Store(values + i);
+            Widen(upper).Store(values + i + Vector256<float>.Count);
+        }
+
+        for (; i < count; i++)
+            values[i] = Widen(halves[i]);
+    }
+
+    // Exponent and fraction moved to their places and the exponent's bias mended by a product, which makes subnormal halves right too. Infinite ones and what is no number get the highest exponent.
+    private static Vector256<float> Widen(Vector256<uint> halves)
+    {
+        Vector256<uint> magnitude = halves & Vector256.Create(0x7FFFu), beyond = Vector256.GreaterThanOrEqual(magnitude, Vector256.Create(0x7C00u));
+        Vector256<uint> value = ((magnitude << 13).AsSingle() * Vector256.Create(WideningFactor)).AsUInt32();
+        return (value | (beyond & Vector256.Create(0x7F80_0000u)) | ((halves & Vector256.Create(0x8000u)) << 16)).AsSingle();
+    }
 }

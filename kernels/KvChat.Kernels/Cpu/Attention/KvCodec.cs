@@ -134,9 +134,14 @@ internal static unsafe class KvCodec
     {
         if (!layout->HasScales)
         {
-            // Halves are widened as they are: what is no number stays none.
+            if (layout->IsHalf)
+            {
+                LoadHalfKey((uint*)page + slot, pageTokens, layout->HeadDim, key);
+                return;
+            }
+
             for (int i = 0; i < layout->HeadDim; i++)
-                key[i] = layout->IsHalf ? HalfBits.Widen(((ushort*)page)[(2 * (((i >> 1) * pageTokens) + slot)) + (i & 1)]) : KeyCode(layout, page, slot, i, pageTokens);
+                key[i] = KeyCode(layout, page, slot, i, pageTokens);
             return;
         }
 
@@ -147,13 +152,28 @@ internal static unsafe class KvCodec
             Hadamard.Undo(key, layout->HeadDim);
     }
 
+    // Halves stand in pairs, slot after slot.
+    private static void LoadHalfKey(uint* pairs, int stride, int headDim, float* key)
+    {
+        uint* own = stackalloc uint[headDim / 2];
+        for (int i = 0; i < headDim / 2; i++)
+            own[i] = pairs[(long)i * stride];
+        HalfBits.Widen((ushort*)own, key, headDim);
+    }
+
     /// <summary>Reads a value as fp32.</summary>
     public static void LoadValue(PageLayout* layout, byte* page, int slot, float* value)
     {
         if (!layout->HasScales)
         {
+            if (layout->IsHalf)
+            {
+                HalfBits.Widen((ushort*)(page + layout->Values) + (slot * layout->HeadDim), value, layout->HeadDim);
+                return;
+            }
+
             for (int i = 0; i < layout->HeadDim; i++)
-                value[i] = layout->IsHalf ? HalfBits.Widen(((ushort*)(page + layout->Values))[(slot * layout->HeadDim) + i]) : ValueCode(layout, page, slot, i);
+                value[i] = ValueCode(layout, page, slot, i);
             return;
         }
 
