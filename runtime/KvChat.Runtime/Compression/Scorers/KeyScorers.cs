@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 
 namespace KvChat.Runtime.Compression;
 
@@ -41,18 +42,21 @@ public abstract class KeyScorer : IKvScorer
         return positions;
     }
 
-    /// <summary>Length of a vector; summed in fp64 where squares leave the range of fp32.</summary>
+    /// <summary>Length of a vector; summed in fp64, as keys may be large, and lengths that nearly agree are told apart alike on every back end.</summary>
     private protected static float Norm(ReadOnlySpan<float> vector)
     {
-        float norm = TensorPrimitives.Norm(vector);
-        return norm is > 1e-15f and < float.PositiveInfinity ? norm : ExactNorm(vector);
-    }
+        Vector256<double> lower = default, upper = default;
+        int i = 0;
+        for (; i <= vector.Length - Vector256<float>.Count; i += Vector256<float>.Count)
+        {
+            (Vector256<double> first, Vector256<double> second) = Vector256.Widen(Vector256.Create(vector[i..]));
+            lower += first * first;
+            upper += second * second;
+        }
 
-    private static float ExactNorm(ReadOnlySpan<float> vector)
-    {
-        double sum = 0;
-        foreach (float number in vector)
-            sum += (double)number * number;
+        double sum = Vector256.Sum(lower + upper);
+        for (; i < vector.Length; i++)
+            sum += (double)vector[i] * vector[i];
         return (float)Math.Sqrt(sum);
     }
 }
