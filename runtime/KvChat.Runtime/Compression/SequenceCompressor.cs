@@ -45,17 +45,23 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
     /// <param name="tokensSeen">Tokens that a ratio refers to: while a prompt is read, all of it.</param>
     /// <param name="history">Whose attention is in the scores.</param>
     /// <param name="report">What was done.</param>
+    /// <param name="memory">
+    /// What the policy's scorer has found out about the sequence's KVs, where it will be asked again while decoding; null where not. A stop of the prompt looks at all of them again.
+    /// </param>
     /// <returns>
     /// False, with nothing changed, where the sequence shares pages that it would have to copy and too few are free. That cannot happen after
     /// <see cref="SequenceCache.TryUnshare"/>, which observing asks for anyway.
     /// </returns>
-    public bool TryCompress(SequenceCache cache, KvCompression settings, IReadOnlyList<PromptSpan> spans, int tokensSeen, ScoreHistory history, out CompressionReport report)
+    public bool TryCompress(
+        SequenceCache cache, KvCompression settings, IReadOnlyList<PromptSpan> spans, int tokensSeen, ScoreHistory history, out CompressionReport report, ScorerMemory? memory = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(spans);
         ArgumentOutOfRangeException.ThrowIfNegative(tokensSeen);
         cache.ReleaseUnused();
+        if (!history.HasAdded)
+            memory?.Clear();
         if (settings is { HasThresholds: true, IsOff: false })
             return TryThresholds(cache, settings, spans, tokensSeen, history, out report);
         int heads = cache.KeptPerHead.Count, pageTokens = cache.PageTokens;
@@ -74,7 +80,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
             IBudgetAllocator allocator = AllocatorOf(settings, policy);
             IKvEvictor? evictor = DeviceEviction.Of(cache, policy.Scorer, allocator);
             int floor = evictor is null
-                ? ReadScores(cache, policy.Scorer, settings, spans, history, keepsPreferred)
+                ? ReadScores(cache, policy.Scorer, settings, spans, history, keepsPreferred, memory)
                 : _device.Score(evictor, cache, Divides(policy.Scorer, history), spans, keepsPreferred, settings, history);
             long scored = Stopwatch.GetTimestamp(), selected = scored;
             considered = kvsBefore;
@@ -98,7 +104,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         if (!newestAlone)
         {
             considered = checked((int)kvsBefore);
-            ReadScores(cache, CompressionPolicies.Get(settings.Policy).Scorer, settings, spans, history, PrefersAny(spans));
+            ReadScores(cache, CompressionPolicies.Get(settings.Policy).Scorer, settings, spans, history, PrefersAny(spans), memory: null);
         }
 
         long scored = Stopwatch.GetTimestamp();
@@ -167,7 +173,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
     }
 
     /// <summary>Reads and marks the scores of all heads; returns the pages that they keep in any case.</summary>
-    private int ReadScores(SequenceCache cache, IKvScorer scorer, KvCompression settings, IReadOnlyList<PromptSpan> spans, ScoreHistory history, bool keepsPreferred)
+    private int ReadScores(SequenceCache cache, IKvScorer scorer, KvCompression settings, IReadOnlyList<PromptSpan> spans, ScoreHistory history, bool keepsPreferred, ScorerMemory? memory)
     {
         int total = checked((int)cache.KvCount), heads = cache.KeptPerHead.Count;
         ScoreOrder.Room(ref _scores, total);
@@ -179,7 +185,7 @@ public sealed class SequenceCompressor(ScoringModel? model = null)
         {
             int length = _lengths[head] = cache.KeptPerHead[head], layer = head / cache.KvHeads, kvHead = head % cache.KvHeads, low = cache.Table(layer, kvHead).LowLength;
             Span<float> scores = _scores.AsSpan(offset, length);
-            scorer.ReadScores(new ScoredHead(cache, layer, kvHead, settings, _model), scores);
+            scorer.ReadScores(new ScoredHead(cache, layer, kvHead, settings, _model, memory?.Of(head, heads)), scores);
             scores.Replace(float.PositiveInfinity, float.MaxValue); // +infinity is for what must stay; a score that overflowed is only very high
             if (divide || marked)
             {

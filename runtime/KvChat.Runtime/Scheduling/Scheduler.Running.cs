@@ -235,7 +235,7 @@ internal sealed partial class Scheduler
     private CompressionReport Compress(Session session, KvCompression settings, int seen)
     {
         Forget(session);
-        if (!_compressor.TryCompress(session.Cache!, settings, session.Request.Spans, seen, session.History, out CompressionReport report))
+        if (!_compressor.TryCompress(session.Cache!, settings, session.Request.Spans, seen, session.History, out CompressionReport report, session.Memory))
             throw new InvalidOperationException("A sequence that observes shares pages.");
         Note(session, report.Times);
         _evicted += report.Evicted;

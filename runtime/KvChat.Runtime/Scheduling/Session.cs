@@ -27,6 +27,7 @@ internal sealed class Session
         Plan = new ReadingPlan(Planned, request.Spans, PromptLength, 0);
         Observed = request.Compression.IsOff ? request.Compression with { Policy = CompressionPolicies.Standard, RetainedRatio = 0.5 } : request.Compression;
         Scorer = CompressionPolicies.Get(Observed.Policy).Scorer;
+        Memory = request.Compression.DecodeInterval > 0 ? new ScorerMemory() : null;
         EffectiveRatio = MayEvict || request.Compression.IsOff ? null : 1;
     }
 
@@ -85,6 +86,9 @@ internal sealed class Session
 
     /// <summary>Whose attention is in the scores.</summary>
     public ScoreHistory History { get; set; }
+
+    /// <summary>What its scorer has found out about its KVs, where it is asked again while decoding; null where not.</summary>
+    public ScorerMemory? Memory { get; }
 
     /// <summary>What is recorded: the request's own settings, or, with the full cache, what pressure would need.</summary>
     public KvCompression Observed { get; }

@@ -8,11 +8,7 @@ namespace KvChat.Runtime.Compression;
 /// <summary>Mean and covariance of the queries of one head before rotation.</summary>
 /// <param name="Mean"><c>[headDim]</c>.</param>
 /// <param name="Covariance">Symmetric, <c>[headDim, headDim]</c>.</param>
-public sealed record QueryMoments(float[] Mean, float[] Covariance)
-{
-    /// <summary><c>vector^T covariance vector</c>.</summary>
-    public float Spread(ReadOnlySpan<float> vector) => QuadraticForm.Of(Covariance, vector);
-}
+public sealed record QueryMoments(float[] Mean, float[] Covariance);
 
 /// <summary>What a model's queries are like, head by head; measured once per model (<see cref="QueryMeasurement"/>) and kept in a small file.</summary>
 public sealed class QueryStatistics

@@ -8,6 +8,7 @@ namespace KvChat.Runtime.Compression;
 /// keys alone. With mu and S the mean and covariance of a query head's queries, rotated by the mean rotation of these positions, <c>s_j = softmax_j(k.mu c + k^T S k c^2 / 2)</c>, c being the factor of
 /// attention logits; the mean over the group, plus 0.01, times the length of the value.
 /// </summary>
+/// <remarks>While decoding, the softmax's sums stay those of the end of the prompt.</remarks>
 public sealed class ExpectedAttentionScorer : KeyScorer
 {
     private const int FuturePositions = 512;
@@ -16,42 +17,54 @@ public sealed class ExpectedAttentionScorer : KeyScorer
     /// <inheritdoc/>
     public override string Name => "expected-attention";
 
-    /// <inheritdoc/>
-    public override void ReadScores(in ScoredHead head, Span<float> scores)
+    private protected override float[] Refer(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, Span<float> scores)
     {
-        if (scores.IsEmpty)
-            return;
-        int dim = head.HeadDim, group = head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads, numbers = checked(scores.Length * dim);
-        float[] vectors = ReadKeys(head, scores.Length), logits = ArrayPool<float>.Shared.Rent(scores.Length);
-        Span<float> own = logits.AsSpan(0, scores.Length);
-        var rotation = MeanRotation.Of(head.Model.Shape, head.Layer, NextPosition(head, scores.Length), FuturePositions);
-        float scale = head.Model.Shape.AttentionScale;
-        scores.Clear();
-        for (int member = 0; member < group; member++)
-        {
-            QueryMoments moments = rotation.Turn(head.Model.Queries.Of(head.Layer, (head.KvHead * group) + member));
-            for (int i = 0; i < own.Length; i++)
-            {
-                ReadOnlySpan<float> key = vectors.AsSpan(i * dim, dim);
-                own[i] = (TensorPrimitives.Dot(key, moments.Mean) * scale) + (moments.Spread(key) * scale * scale / 2);
-            }
+        float[] logSums = new float[head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads];
+        Run(head, keys, positions, logSums, isKnown: false, scores);
+        return logSums;
+    }
 
-            TensorPrimitives.SoftMax(own, own);
+    private protected override void Score(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, ReadOnlySpan<float> reference, Span<float> scores)
+    {
+        Span<float> logSums = stackalloc float[reference.Length];
+        reference.CopyTo(logSums);
+        Run(head, keys, positions, logSums, isKnown: true, scores);
+    }
+
+    // The mean rotation turns keys back in place of queries: once for the whole group, and a vector each in place of a matrix.
+    private static void Run(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, Span<float> logSums, bool isKnown, Span<float> scores)
+    {
+        int dim = head.HeadDim;
+        float scale = head.Model.Shape.AttentionScale;
+        float[] rented = ArrayPool<float>.Shared.Rent(scores.Length);
+        Span<float> own = rented.AsSpan(0, scores.Length);
+        MeanRotation.Of(head.Model.Shape, head.Layer, TensorPrimitives.Max(positions) + 1, FuturePositions).TurnBack(keys, dim);
+        scores.Clear();
+        for (int member = 0; member < logSums.Length; member++)
+        {
+            QueryMoments moments = head.Model.Queries.Of(head.Layer, (head.KvHead * logSums.Length) + member);
+            QuadraticForm.Of(moments.Covariance, keys, dim, own);
+            for (int i = 0; i < own.Length; i++)
+                own[i] = (TensorPrimitives.Dot(keys.Slice(i * dim, dim), moments.Mean) * scale) + (own[i] * scale * scale / 2);
+            if (!isKnown)
+                logSums[member] = LogSum(own);
+            TensorPrimitives.Subtract(own, logSums[member], own);
+            TensorPrimitives.Exp(own, own);
             TensorPrimitives.Add(scores, own, scores);
         }
 
-        head.ReadValues(vectors.AsSpan(0, numbers));
+        head.ReadValues(head.Length - scores.Length, keys);
         for (int i = 0; i < scores.Length; i++)
-            scores[i] = ((scores[i] / group) + Least) * TensorPrimitives.Norm(vectors.AsSpan(i * dim, dim));
-        ArrayPool<float>.Shared.Return(vectors);
-        ArrayPool<float>.Shared.Return(logits);
+            scores[i] = ((scores[i] / logSums.Length) + Least) * TensorPrimitives.Norm(keys.Slice(i * dim, dim));
+        ArrayPool<float>.Shared.Return(rented);
     }
 
-    private static int NextPosition(in ScoredHead head, int length)
+    private static float LogSum(ReadOnlySpan<float> logits)
     {
-        int[] positions = ReadPositions(head, length);
-        int last = TensorPrimitives.Max<int>(positions.AsSpan(0, length));
-        ArrayPool<int>.Shared.Return(positions);
-        return last + 1;
+        float largest = TensorPrimitives.Max(logits);
+        double sum = 0;
+        foreach (float logit in logits)
+            sum += Math.Exp(logit - largest);
+        return largest + (float)Math.Log(sum);
     }
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Numerics.Tensors;
 using KvChat.Runtime.Transformer;
 
 namespace KvChat.Runtime.Compression;
@@ -33,33 +35,26 @@ internal sealed class MeanRotation
         return new MeanRotation(cosines, sines);
     }
 
-    /// <summary>Mean and covariance of turned queries.</summary>
-    public QueryMoments Turn(QueryMoments moments)
+    /// <summary>Turns vectors by the transposed mean, so that <c>(R^T k).q = k.(R q)</c> for every query q.</summary>
+    /// <param name="vectors"><c>[n, dim]</c>.</param>
+    /// <param name="dim">Numbers of a vector.</param>
+    public void TurnBack(Span<float> vectors, int dim)
     {
-        int dim = moments.Mean.Length;
-        float[] mean = [.. moments.Mean], covariance = [.. moments.Covariance], column = new float[dim];
-        Turn(mean);
-        for (int row = 0; row < dim; row++)
-            Turn(covariance.AsSpan(row * dim, dim));
-        for (int i = 0; i < dim; i++)
+        int half = _cosines.Length;
+        if (half == 0)
+            return;
+        float[] rented = ArrayPool<float>.Shared.Rent(half);
+        Span<float> turned = rented.AsSpan(0, half);
+        for (; !vectors.IsEmpty; vectors = vectors[dim..])
         {
-            for (int row = 0; row < dim; row++)
-                column[row] = covariance[(row * dim) + i];
-            Turn(column);
-            for (int row = 0; row < dim; row++)
-                covariance[(row * dim) + i] = column[row];
+            Span<float> low = vectors[..half], high = vectors.Slice(half, half);
+            TensorPrimitives.Multiply(low, _sines, turned);
+            TensorPrimitives.Multiply(low, _cosines, low);
+            TensorPrimitives.MultiplyAdd(high, _sines, low, low);
+            TensorPrimitives.Multiply(high, _cosines, high);
+            TensorPrimitives.Subtract(high, turned, high);
         }
 
-        return new QueryMoments(mean, covariance);
-    }
-
-    private void Turn(Span<float> vector)
-    {
-        for (int i = 0, half = _cosines.Length; i < half; i++)
-        {
-            float low = vector[i], high = vector[i + half];
-            vector[i] = (low * _cosines[i]) - (high * _sines[i]);
-            vector[i + half] = (high * _cosines[i]) + (low * _sines[i]);
-        }
+        ArrayPool<float>.Shared.Return(rented);
     }
 }

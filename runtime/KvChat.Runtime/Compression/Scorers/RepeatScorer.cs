@@ -50,22 +50,43 @@ public sealed class RepeatScorer(bool weighsValues = false) : IKvScorer
         Pool(scores[head.LowLength..], width);
     }
 
+    // What values add does not change: while decoding only that of new KVs is looked for.
     private static void MultiplyByValues(in ScoredHead head, Span<float> scores)
     {
-        int dim = head.HeadDim, group = head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads, numbers = checked(scores.Length * dim);
-        IReadOnlyList<float[]> grams = head.Model.OutputGrams(head.Layer);
-        float[] values = ArrayPool<float>.Shared.Rent(Math.Max(1, numbers));
-        head.ReadValues(values.AsSpan(0, numbers));
-        for (int i = 0; i < scores.Length; i++)
+        int length = scores.Length;
+        int[] positions = ArrayPool<int>.Shared.Rent(Math.Max(1, length));
+        float[] rented = ArrayPool<float>.Shared.Rent(Math.Max(1, length));
+        head.ReadPositions(positions.AsSpan(0, length));
+        Span<float> lengths = rented.AsSpan(0, length);
+        int first = head.Memory?.Recall(positions.AsSpan(0, length), head.LowLength, lengths) ?? 0;
+        if (first < length)
         {
-            ReadOnlySpan<float> value = values.AsSpan(i * dim, dim);
-            float longest = 0;
-            for (int member = 0; member < group; member++)
-                longest = Math.Max(longest, QuadraticForm.Of(grams[(head.KvHead * group) + member], value));
-            scores[i] *= MathF.Sqrt(longest);
+            MeasureValues(head, first, lengths[first..]);
+            head.Memory?.Remember(positions.AsSpan(0, length), head.LowLength, lengths);
         }
 
+        TensorPrimitives.Multiply(scores, lengths, scores);
+        ArrayPool<int>.Shared.Return(positions);
+        ArrayPool<float>.Shared.Return(rented);
+    }
+
+    private static void MeasureValues(in ScoredHead head, int first, Span<float> lengths)
+    {
+        int dim = head.HeadDim, group = head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads, numbers = checked(lengths.Length * dim);
+        IReadOnlyList<float[]> grams = head.Model.OutputGrams(head.Layer);
+        float[] values = ArrayPool<float>.Shared.Rent(numbers), squares = ArrayPool<float>.Shared.Rent(lengths.Length);
+        Span<float> own = squares.AsSpan(0, lengths.Length);
+        head.ReadValues(first, values.AsSpan(0, numbers));
+        lengths.Clear();
+        for (int member = 0; member < group; member++)
+        {
+            QuadraticForm.Of(grams[(head.KvHead * group) + member], values.AsSpan(0, numbers), dim, own);
+            TensorPrimitives.Max(lengths, own, lengths);
+        }
+
+        TensorPrimitives.Sqrt(lengths, lengths);
         ArrayPool<float>.Shared.Return(values);
+        ArrayPool<float>.Shared.Return(squares);
     }
 
     /// <summary>Replaces each score by the largest of those at most half a width away.</summary>
