@@ -56,14 +56,14 @@ public sealed class KeyScorerTests : IDisposable
         Assert.InRange(first.Average(), 0.35, 0.65);
     }
 
-    private float[] Scores(UnobservedScorer scorer, int layer, int head)
+    private float[] Scores(KeyScorer scorer, int layer, int head)
     {
         float[] scores = new float[Tokens];
         scorer.ReadScores(new ScoredHead(_runner.Cache(0), layer, head, new KvCompression(), new ScoringModel(_model)), scores);
         return scores;
     }
 
-    private void AssertScores(UnobservedScorer scorer, Func<double[][], double[]> formula)
+    private void AssertScores(KeyScorer scorer, Func<double[][], double[]> formula)
     {
         SequenceCache cache = _runner.Cache(0);
         int dim = _runner.Arena.Shape.HeadDim;

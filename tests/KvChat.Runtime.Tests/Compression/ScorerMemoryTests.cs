@@ -44,11 +44,10 @@ public sealed class ScorerMemoryTests : IDisposable
     [InlineData("knorm")]
     [InlineData("keydiff")]
     [InlineData("expected-attention")]
-    public void Old_kvs_keep_their_scores_and_new_ones_refer_to_the_prompt(string name)
+    public void A_stop_while_decoding_scores_what_is_there_and_expects_what_each_kv_met_first(string name)
     {
         IKvScorer scorer = CompressionPolicies.Get(name).Scorer;
-        float[][] first = Scores(scorer);
-        double[][][] prompt = Vectors(isKey: true); // of all that the prompt's scores refer to
+        Scores(scorer);
         Evict();
         _runner.Read(0, Text.AsSpan(Prompt, Answer));
         float[][] later = Scores(scorer);
@@ -57,22 +56,13 @@ public sealed class ScorerMemoryTests : IDisposable
         {
             int[] positions = Positions(head);
             Assert.Equal(Answer, positions.Count(p => p >= Prompt));
-            for (int i = 0; i < positions.Length; i++)
+            double[] expected = name switch
             {
-                if (positions[i] < Prompt)
-                {
-                    Assert.Equal(first[head][positions[i]], later[head][i]);
-                    continue;
-                }
-
-                double expected = name switch
-                {
-                    "knorm" => -Length(keys[head][i]),
-                    "keydiff" => KeyDiff(prompt[head], keys[head][i]),
-                    _ => ExpectedAttention(head, prompt[head], keys[head][i], Length(values[head][i])),
-                };
-                Assert.Equal(expected, later[head][i], 1e-3 * Math.Max(0.01, Math.Abs(expected)));
-            }
+                "knorm" => [.. keys[head].Select(k => -Length(k))],
+                "keydiff" => KeyDiff(keys[head]),
+                _ => ExpectedAttention(head, keys[head], values[head], positions),
+            };
+            Assert.All(expected.Zip(later[head]), pair => Assert.Equal(pair.First, pair.Second, 1e-3 * Math.Max(0.01, Math.Abs(pair.First))));
         }
     }
 
@@ -100,13 +90,16 @@ public sealed class ScorerMemoryTests : IDisposable
     public void Numbers_are_found_again_by_position_when_kvs_have_gone_or_moved_to_the_right_end()
     {
         var memory = new HeadMemory();
-        float[] numbers = new float[7];
-        Assert.Equal(0, memory.Recall([3, 4, 9], 0, numbers));
+        float[] numbers = new float[7], pairs = new float[6];
+        Assert.Equal(0, memory.Recall([3, 4, 9], 0, numbers.AsSpan(0, 3)));
         memory.Remember([2, 6, 1, 3, 5, 8, 9], 2, [20, 60, 10, 30, 50, 80, 90]);
         Assert.Equal(5, memory.Recall([2, 5, 6, 3, 8, 10, 11], 3, numbers));
         Assert.Equal([20, 50, 60, 30, 80], numbers[..5]);
-        Assert.Equal(0, memory.Recall([2, 7, 8, 9], 2, numbers)); // unknown at the right end: all must be found
-        Assert.Equal(4, memory.Recall([1, 3, 8, 9], 0, numbers));
+        Assert.Equal(0, memory.Recall([2, 7, 8, 9], 2, numbers.AsSpan(0, 4))); // unknown at the right end: all must be found
+        Assert.Equal(4, memory.Recall([1, 3, 8, 9], 0, numbers.AsSpan(0, 4)));
+        memory.Remember([1, 3, 5], 0, [10, 30, 50, 11, 31, 51]);
+        Assert.Equal(2, memory.Recall([3, 5, 7], 0, pairs));
+        Assert.Equal([30, 50, 0, 31, 51, 0], pairs);
         memory.Clear();
         Assert.Equal(0, memory.Recall([1, 3], 0, numbers));
     }
@@ -152,24 +145,26 @@ public sealed class ScorerMemoryTests : IDisposable
 
     private static double Length(double[] vector) => Math.Sqrt(vector.Sum(x => x * x));
 
-    private static double KeyDiff(double[][] prompt, double[] key)
+    private static double[] KeyDiff(double[][] keys)
     {
-        double[] mean = [.. Enumerable.Range(0, key.Length).Select(d => prompt.Average(k => k[d] / Length(k)))];
-        return -key.Zip(mean, (a, b) => a * b).Sum() / Length(key) / Length(mean);
+        double[] mean = [.. Enumerable.Range(0, keys[0].Length).Select(d => keys.Average(k => k[d] / Length(k)))];
+        return [.. keys.Select(key => -key.Zip(mean, (a, b) => a * b).Sum() / Length(key) / Length(mean))];
     }
 
-    private double ExpectedAttention(int head, double[][] prompt, double[] key, double valueLength)
+    // Logits of old KVs are those of the prompt's stop.
+    private double[] ExpectedAttention(int head, double[][] keys, double[][] values, int[] positions)
     {
         TransformerConfiguration shape = _model.Configuration;
         int group = shape.QueryHeads / shape.KvHeads, layer = head / shape.KvHeads;
-        double score = 0;
+        double[] sum = new double[keys.Length];
         for (int member = 0; member < group; member++)
         {
             QueryMoments moments = _scoring.Queries.Of(layer, (head % shape.KvHeads * group) + member);
-            score += Math.Exp(Logit(key, moments, Total)) / prompt.Sum(k => Math.Exp(Logit(k, moments, Prompt)));
+            double[] weights = [.. keys.Select((key, i) => Math.Exp(Logit(key, moments, positions[i] < Prompt ? Prompt : Total)))];
+            sum = [.. sum.Zip(weights, (a, b) => a + (b / weights.Sum()))];
         }
 
-        return ((score / group) + 0.01) * valueLength;
+        return [.. sum.Zip(values, (s, v) => ((s / group) + 0.01) * Length(v))];
     }
 
     // Queries of the 512 positions from a start on, averaged one by one.

@@ -8,63 +8,67 @@ namespace KvChat.Runtime.Compression;
 /// keys alone. With mu and S the mean and covariance of a query head's queries, rotated by the mean rotation of these positions, <c>s_j = softmax_j(k.mu c + k^T S k c^2 / 2)</c>, c being the factor of
 /// attention logits; the mean over the group, plus 0.01, times the length of the value.
 /// </summary>
-/// <remarks>While decoding, the softmax's sums stay those of the end of the prompt.</remarks>
+/// <remarks>While decoding, a KV keeps the logits of the first stop that sees it, of the 512 positions behind that stop; the softmax is over the KVs that are there.</remarks>
 public sealed class ExpectedAttentionScorer : KeyScorer
 {
     private const int FuturePositions = 512;
     private const float Least = 0.01f;
+    private static readonly ExpectedLogits Logits = new();
 
     /// <inheritdoc/>
     public override string Name => "expected-attention";
 
-    private protected override float[] Refer(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, Span<float> scores)
+    /// <inheritdoc/>
+    public override void ReadScores(in ScoredHead head, Span<float> scores)
     {
-        float[] logSums = new float[head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads];
-        Run(head, keys, positions, logSums, isKnown: false, scores);
-        return logSums;
-    }
-
-    private protected override void Score(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, ReadOnlySpan<float> reference, Span<float> scores)
-    {
-        Span<float> logSums = stackalloc float[reference.Length];
-        reference.CopyTo(logSums);
-        Run(head, keys, positions, logSums, isKnown: true, scores);
-    }
-
-    // The mean rotation turns keys back in place of queries: once for the whole group, and a vector each in place of a matrix.
-    private static void Run(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, Span<float> logSums, bool isKnown, Span<float> scores)
-    {
-        int dim = head.HeadDim;
-        float scale = head.Model.Shape.AttentionScale;
-        float[] rented = ArrayPool<float>.Shared.Rent(scores.Length);
-        Span<float> own = rented.AsSpan(0, scores.Length);
-        MeanRotation.Of(head.Model.Shape, head.Layer, TensorPrimitives.Max(positions) + 1, FuturePositions).TurnBack(keys, dim);
+        if (scores.IsEmpty)
+            return;
+        int length = scores.Length, group = head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads, numbers = checked(length * Logits.Count(head));
+        float[] rented = ArrayPool<float>.Shared.Rent(numbers);
+        Span<float> facts = rented.AsSpan(0, numbers);
+        Logits.Read(head, facts);
         scores.Clear();
-        for (int member = 0; member < logSums.Length; member++)
+        for (int member = 0; member < group; member++)
         {
-            QueryMoments moments = head.Model.Queries.Of(head.Layer, (head.KvHead * logSums.Length) + member);
-            QuadraticForm.Of(moments.Covariance, keys, dim, own);
-            for (int i = 0; i < own.Length; i++)
-                own[i] = (TensorPrimitives.Dot(keys.Slice(i * dim, dim), moments.Mean) * scale) + (own[i] * scale * scale / 2);
-            if (!isKnown)
-                logSums[member] = LogSum(own);
-            TensorPrimitives.Subtract(own, logSums[member], own);
-            TensorPrimitives.Exp(own, own);
+            Span<float> own = facts.Slice(member * length, length);
+            TensorPrimitives.SoftMax(own, own);
             TensorPrimitives.Add(scores, own, scores);
         }
 
-        head.ReadValues(head.Length - scores.Length, keys);
-        for (int i = 0; i < scores.Length; i++)
-            scores[i] = ((scores[i] / logSums.Length) + Least) * TensorPrimitives.Norm(keys.Slice(i * dim, dim));
+        TensorPrimitives.Multiply(scores, 1f / group, scores);
+        TensorPrimitives.Add(scores, Least, scores);
+        TensorPrimitives.Multiply(scores, facts[(group * length)..], scores);
         ArrayPool<float>.Shared.Return(rented);
     }
 
-    private static float LogSum(ReadOnlySpan<float> logits)
+    /// <summary>Expected logits of each query head of the group, then the length of the value.</summary>
+    private sealed class ExpectedLogits : KvFacts
     {
-        float largest = TensorPrimitives.Max(logits);
-        double sum = 0;
-        foreach (float logit in logits)
-            sum += Math.Exp(logit - largest);
-        return largest + (float)Math.Log(sum);
+        public override int Count(in ScoredHead head) => (head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads) + 1;
+
+        // The mean rotation turns keys back in place of queries: once for the whole group, and a vector each in place of a matrix.
+        protected override void Measure(in ScoredHead head, int first, ReadOnlySpan<int> positions, Span<float> facts)
+        {
+            int dim = head.HeadDim, length = positions.Length, group = Count(head) - 1, numbers = checked((length - first) * dim);
+            float scale = head.Model.Shape.AttentionScale;
+            float[] rented = ArrayPool<float>.Shared.Rent(numbers);
+            Span<float> vectors = rented.AsSpan(0, numbers);
+            head.ReadKeys(first, vectors);
+            MeanRotation.Of(head.Model.Shape, head.Layer, TensorPrimitives.Max(positions) + 1, FuturePositions).TurnBack(vectors, dim);
+            for (int member = 0; member < group; member++)
+            {
+                QueryMoments moments = head.Model.Queries.Of(head.Layer, (head.KvHead * group) + member);
+                Span<float> own = facts.Slice(member * length, length)[first..];
+                QuadraticForm.Of(moments.Covariance, vectors, dim, own);
+                for (int i = 0; i < own.Length; i++)
+                    own[i] = (TensorPrimitives.Dot(vectors.Slice(i * dim, dim), moments.Mean) * scale) + (own[i] * scale * scale / 2);
+            }
+
+            head.ReadValues(first, vectors);
+            Span<float> lengths = facts[(group * length)..][first..];
+            for (int i = 0; i < lengths.Length; i++)
+                lengths[i] = TensorPrimitives.Norm(vectors.Slice(i * dim, dim));
+            ArrayPool<float>.Shared.Return(rented);
+        }
     }
 }

@@ -1,49 +1,46 @@
 namespace KvChat.Runtime.Compression;
 
 /// <summary>
-/// What a scorer has found out about the KVs of a head and need not find again: a number for each, known by its position, so that nothing that happens to tables or pages between two stops makes it wrong.
+/// What a scorer has found out about the KVs of a head and need not find again: some numbers for each, known by its position, so that nothing that happens to tables or pages between two stops makes
+/// them wrong.
 /// </summary>
 public sealed class HeadMemory
 {
     private int[] _positions = [];
-    private float[] _numbers = [];
+    private float[] _facts = [];
     private int _low, _count;
 
-    /// <summary>What the numbers refer to, as it was when the scorer last saw all KVs; the scorer's own.</summary>
-    public float[] Reference { get; set; } = [];
-
-    /// <summary>Finds the numbers that are known.</summary>
+    /// <summary>Finds what is known.</summary>
     /// <param name="positions">Positions of the KVs, those of the right end first; they ascend within each end.</param>
     /// <param name="low">KVs of the right end.</param>
-    /// <param name="numbers">Receives them.</param>
+    /// <param name="facts">Receives it, <c>[numbers, positions.Length]</c>, as many numbers for each KV as were noted.</param>
     /// <returns>The first KV from which on all must be found: their number if none, and 0 or one of the left end else.</returns>
-    public int Recall(ReadOnlySpan<int> positions, int low, Span<float> numbers)
+    public int Recall(ReadOnlySpan<int> positions, int low, Span<float> facts)
     {
         // A KV may have gone to the right end since.
-        int inLow = 0, inLeft = _low;
-        for (int i = 0; i < positions.Length; i++)
+        int inLow = 0, inLeft = _low, length = positions.Length;
+        for (int i = 0; i < length; i++)
         {
             if (i == low)
                 (inLow, inLeft) = (0, _low);
-            if (Find(ref inLow, _low, positions[i]))
-                numbers[i] = _numbers[inLow];
-            else if (Find(ref inLeft, _count, positions[i]))
-                numbers[i] = _numbers[inLeft];
-            else
+            int found = Find(ref inLow, _low, positions[i]) ? inLow : Find(ref inLeft, _count, positions[i]) ? inLeft : -1;
+            if (found < 0)
                 return i < low ? 0 : i;
+            for (int target = i; target < facts.Length; target += length, found += _count)
+                facts[target] = _facts[found];
         }
 
-        return positions.Length;
+        return length;
     }
 
-    /// <summary>Notes the numbers of all KVs, in place of what was known.</summary>
+    /// <summary>Notes what is known of all KVs, in place of what was known.</summary>
     /// <param name="positions">Positions of the KVs, those of the right end first.</param>
     /// <param name="low">KVs of the right end.</param>
-    /// <param name="numbers">A number for each.</param>
-    public void Remember(ReadOnlySpan<int> positions, int low, ReadOnlySpan<float> numbers)
+    /// <param name="facts">Numbers for each, <c>[numbers, positions.Length]</c>; always as many.</param>
+    public void Remember(ReadOnlySpan<int> positions, int low, ReadOnlySpan<float> facts)
     {
         positions.CopyTo(ScoreOrder.Room(ref _positions, positions.Length));
-        numbers.CopyTo(ScoreOrder.Room(ref _numbers, positions.Length));
+        facts.CopyTo(ScoreOrder.Room(ref _facts, facts.Length));
         (_low, _count) = (low, positions.Length);
     }
 

@@ -1,11 +1,10 @@
 using System.Buffers;
 using System.Numerics.Tensors;
-using System.Runtime.Intrinsics;
 
 namespace KvChat.Runtime.Compression;
 
-/// <summary>Scores that need no attention: what KVs themselves are. They say nothing about a question.</summary>
-public abstract class UnobservedScorer : IKvScorer
+/// <summary>Scores that need no attention: keys or positions alone. They say nothing about a question.</summary>
+public abstract class KeyScorer : IKvScorer
 {
     /// <inheritdoc/>
     public abstract string Name { get; }
@@ -34,96 +33,21 @@ public abstract class UnobservedScorer : IKvScorer
     }
 }
 
-/// <summary>
-/// Scores from keys. While decoding a KV keeps the score of the first stop that sees it, against what was found when the scorer last saw all of them, at the end of the prompt: the work of a stop
-/// is that of the new KVs, and does not grow with the sequence.
-/// </summary>
-public abstract class KeyScorer : UnobservedScorer
-{
-    /// <inheritdoc/>
-    public sealed override void ReadScores(in ScoredHead head, Span<float> scores)
-    {
-        if (scores.IsEmpty)
-            return;
-        int[] rented = ReadPositions(head, scores.Length);
-        ReadOnlySpan<int> positions = rented.AsSpan(0, scores.Length);
-        HeadMemory memory = head.Memory ?? new HeadMemory();
-        int first = memory.Recall(positions, head.LowLength, scores);
-        if (first < scores.Length)
-        {
-            Span<float> found = scores[first..];
-            float[] keys = ArrayPool<float>.Shared.Rent(checked(found.Length * head.HeadDim));
-            Span<float> read = keys.AsSpan(0, found.Length * head.HeadDim);
-            head.ReadKeys(first, read);
-            if (first == 0)
-                memory.Reference = Refer(head, read, positions, found);
-            else
-                Score(head, read, positions[first..], memory.Reference, found);
-            ArrayPool<float>.Shared.Return(keys);
-            head.Memory?.Remember(positions, head.LowLength, scores);
-        }
-
-        ArrayPool<int>.Shared.Return(rented);
-    }
-
-    /// <summary>Scores of all KVs of a head.</summary>
-    /// <param name="head">The head.</param>
-    /// <param name="keys">Their keys, <c>[scores.Length, headDim]</c>, to be changed at will.</param>
-    /// <param name="positions">Their positions.</param>
-    /// <param name="scores">Receives the scores.</param>
-    /// <returns>What the scores of later KVs refer to.</returns>
-    private protected abstract float[] Refer(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, Span<float> scores);
-
-    /// <summary>Scores of a head's newest KVs.</summary>
-    /// <param name="head">The head.</param>
-    /// <param name="keys">Their keys, <c>[scores.Length, headDim]</c>, to be changed at will.</param>
-    /// <param name="positions">Their positions.</param>
-    /// <param name="reference">What <see cref="Refer"/> returned.</param>
-    /// <param name="scores">Receives the scores.</param>
-    private protected abstract void Score(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, ReadOnlySpan<float> reference, Span<float> scores);
-
-    /// <summary>Length of a vector; summed in fp64, as keys may be large, and lengths that nearly agree are told apart alike on every back end.</summary>
-    private protected static float Norm(ReadOnlySpan<float> vector)
-    {
-        Vector256<double> lower = default, upper = default;
-        int i = 0;
-        for (; i <= vector.Length - Vector256<float>.Count; i += Vector256<float>.Count)
-        {
-            (Vector256<double> first, Vector256<double> second) = Vector256.Widen(Vector256.Create(vector[i..]));
-            lower += first * first;
-            upper += second * second;
-        }
-
-        double sum = Vector256.Sum(lower + upper);
-        for (; i < vector.Length; i++)
-            sum += (double)vector[i] * vector[i];
-        return (float)Math.Sqrt(sum);
-    }
-}
-
 /// <summary>Short keys matter more (arXiv 2406.11430): the score is minus the key's length.</summary>
 public sealed class KeyNormScorer : KeyScorer
 {
     /// <inheritdoc/>
     public override string Name => "knorm";
 
-    private protected override float[] Refer(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, Span<float> scores)
+    /// <inheritdoc/>
+    public override void ReadScores(in ScoredHead head, Span<float> scores)
     {
-        Score(head, keys, positions, [], scores);
-        return [];
-    }
-
-    private protected override void Score(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, ReadOnlySpan<float> reference, Span<float> scores)
-    {
-        int dim = head.HeadDim;
-        for (int i = 0; i < scores.Length; i++)
-            scores[i] = -Norm(keys.Slice(i * dim, dim));
+        KvFacts.KeyLengths.Read(head, scores);
+        TensorPrimitives.Negate(scores, scores);
     }
 }
 
-/// <summary>
-/// Keys that differ from the others matter more (KeyDiff, arXiv 2504.15364): minus the cosine between a key and the mean of the normalised keys; while decoding, of those at the end of the prompt.
-/// </summary>
+/// <summary>Keys that differ from the others matter more (KeyDiff, arXiv 2504.15364): minus the cosine between a key and the mean of the normalised keys.</summary>
 public sealed class KeyDiffScorer : KeyScorer
 {
     private const float Least = 1e-37f; // the inverse of less leaves fp32
@@ -131,40 +55,33 @@ public sealed class KeyDiffScorer : KeyScorer
     /// <inheritdoc/>
     public override string Name => "keydiff";
 
-    private protected override float[] Refer(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, Span<float> scores)
+    /// <inheritdoc/>
+    public override void ReadScores(in ScoredHead head, Span<float> scores)
     {
-        int dim = head.HeadDim;
-        float[] mean = new float[dim];
+        int dim = head.HeadDim, numbers = checked(scores.Length * dim);
+        float[] keys = ArrayPool<float>.Shared.Rent(Math.Max(1, numbers)), rented = ArrayPool<float>.Shared.Rent(dim);
+        head.ReadKeys(0, keys.AsSpan(0, numbers));
+        Span<float> mean = rented.AsSpan(0, dim);
+        mean.Clear();
+        KvFacts.KeyLengths.Read(head, scores);
         for (int i = 0; i < scores.Length; i++)
         {
-            ReadOnlySpan<float> key = keys.Slice(i * dim, dim);
-            scores[i] = Inverse(Norm(key));
-            TensorPrimitives.MultiplyAdd(key, scores[i], mean, mean);
+            scores[i] = scores[i] > Least ? 1 / scores[i] : 0;
+            TensorPrimitives.MultiplyAdd(keys.AsSpan(i * dim, dim), scores[i], mean, mean);
         }
 
         // A cosine needs the mean's own length too: it differs between heads, which allocators may compare.
-        float length = Norm(mean);
+        float length = KvFacts.Norm(mean);
         TensorPrimitives.Multiply(mean, length > 0 ? -1 / length : 0, mean);
         for (int i = 0; i < scores.Length; i++)
-            scores[i] *= TensorPrimitives.Dot(mean, keys.Slice(i * dim, dim));
-        return mean;
+            scores[i] *= TensorPrimitives.Dot(mean, keys.AsSpan(i * dim, dim));
+        ArrayPool<float>.Shared.Return(keys);
+        ArrayPool<float>.Shared.Return(rented);
     }
-
-    private protected override void Score(in ScoredHead head, Span<float> keys, ReadOnlySpan<int> positions, ReadOnlySpan<float> reference, Span<float> scores)
-    {
-        int dim = head.HeadDim;
-        for (int i = 0; i < scores.Length; i++)
-        {
-            ReadOnlySpan<float> key = keys.Slice(i * dim, dim);
-            scores[i] = Inverse(Norm(key)) * TensorPrimitives.Dot(reference, key);
-        }
-    }
-
-    private static float Inverse(float length) => length > Least ? 1 / length : 0;
 }
 
 /// <summary>New KVs matter more than old ones; with sinks this is StreamingLLM (arXiv 2309.17453).</summary>
-public sealed class RecencyScorer : UnobservedScorer
+public sealed class RecencyScorer : KeyScorer
 {
     /// <inheritdoc/>
     public override string Name => "streaming";
@@ -181,7 +98,7 @@ public sealed class RecencyScorer : UnobservedScorer
 
 /// <summary>Noise from a seed, the same for the same layer, head and position: the control that every other scorer has to beat.</summary>
 /// <param name="seed">Seed.</param>
-public sealed class RandomScorer(int seed = 1) : UnobservedScorer
+public sealed class RandomScorer(int seed = 1) : KeyScorer
 {
     /// <inheritdoc/>
     public override string Name => "random";

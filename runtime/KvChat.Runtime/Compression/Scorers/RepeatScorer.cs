@@ -18,6 +18,8 @@ namespace KvChat.Runtime.Compression;
 /// </param>
 public sealed class RepeatScorer(bool weighsValues = false) : IKvScorer
 {
+    private static readonly AddedLengths Added = new();
+
     /// <inheritdoc/>
     public string Name => weighsValues ? "kvzip-plus" : "kvzip";
 
@@ -44,49 +46,17 @@ public sealed class RepeatScorer(bool weighsValues = false) : IKvScorer
     {
         head.ReadRecorded(scores);
         if (weighsValues)
-            MultiplyByValues(head, scores);
+        {
+            float[] rented = ArrayPool<float>.Shared.Rent(Math.Max(1, scores.Length));
+            Span<float> added = rented.AsSpan(0, scores.Length);
+            Added.Read(head, added);
+            TensorPrimitives.Multiply(scores, added, scores);
+            ArrayPool<float>.Shared.Return(rented);
+        }
+
         int width = head.Settings.PoolWidth ?? head.Model.PoolWidth;
         Pool(scores[..head.LowLength], width); // neighbours are those of the same end
         Pool(scores[head.LowLength..], width);
-    }
-
-    // What values add does not change: while decoding only that of new KVs is looked for.
-    private static void MultiplyByValues(in ScoredHead head, Span<float> scores)
-    {
-        int length = scores.Length;
-        int[] positions = ArrayPool<int>.Shared.Rent(Math.Max(1, length));
-        float[] rented = ArrayPool<float>.Shared.Rent(Math.Max(1, length));
-        head.ReadPositions(positions.AsSpan(0, length));
-        Span<float> lengths = rented.AsSpan(0, length);
-        int first = head.Memory?.Recall(positions.AsSpan(0, length), head.LowLength, lengths) ?? 0;
-        if (first < length)
-        {
-            MeasureValues(head, first, lengths[first..]);
-            head.Memory?.Remember(positions.AsSpan(0, length), head.LowLength, lengths);
-        }
-
-        TensorPrimitives.Multiply(scores, lengths, scores);
-        ArrayPool<int>.Shared.Return(positions);
-        ArrayPool<float>.Shared.Return(rented);
-    }
-
-    private static void MeasureValues(in ScoredHead head, int first, Span<float> lengths)
-    {
-        int dim = head.HeadDim, group = head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads, numbers = checked(lengths.Length * dim);
-        IReadOnlyList<float[]> grams = head.Model.OutputGrams(head.Layer);
-        float[] values = ArrayPool<float>.Shared.Rent(numbers), squares = ArrayPool<float>.Shared.Rent(lengths.Length);
-        Span<float> own = squares.AsSpan(0, lengths.Length);
-        head.ReadValues(first, values.AsSpan(0, numbers));
-        lengths.Clear();
-        for (int member = 0; member < group; member++)
-        {
-            QuadraticForm.Of(grams[(head.KvHead * group) + member], values.AsSpan(0, numbers), dim, own);
-            TensorPrimitives.Max(lengths, own, lengths);
-        }
-
-        TensorPrimitives.Sqrt(lengths, lengths);
-        ArrayPool<float>.Shared.Return(values);
-        ArrayPool<float>.Shared.Return(squares);
     }
 
     /// <summary>Replaces each score by the largest of those at most half a width away.</summary>
@@ -104,5 +74,31 @@ public sealed class RepeatScorer(bool weighsValues = false) : IKvScorer
         }
 
         ArrayPool<float>.Shared.Return(rented);
+    }
+
+    /// <summary>Length of what a value adds to the residual stream, the largest over the group.</summary>
+    private sealed class AddedLengths : KvFacts
+    {
+        public override int Count(in ScoredHead head) => 1;
+
+        protected override void Measure(in ScoredHead head, int first, ReadOnlySpan<int> positions, Span<float> facts)
+        {
+            Span<float> lengths = facts[first..];
+            int dim = head.HeadDim, group = head.Model.Shape.QueryHeads / head.Model.Shape.KvHeads, numbers = checked(lengths.Length * dim);
+            IReadOnlyList<float[]> grams = head.Model.OutputGrams(head.Layer);
+            float[] values = ArrayPool<float>.Shared.Rent(numbers), squares = ArrayPool<float>.Shared.Rent(lengths.Length);
+            Span<float> own = squares.AsSpan(0, lengths.Length);
+            head.ReadValues(first, values.AsSpan(0, numbers));
+            lengths.Clear();
+            for (int member = 0; member < group; member++)
+            {
+                QuadraticForm.Of(grams[(head.KvHead * group) + member], values.AsSpan(0, numbers), dim, own);
+                TensorPrimitives.Max(lengths, own, lengths);
+            }
+
+            TensorPrimitives.Sqrt(lengths, lengths);
+            ArrayPool<float>.Shared.Return(values);
+            ArrayPool<float>.Shared.Return(squares);
+        }
     }
 }
