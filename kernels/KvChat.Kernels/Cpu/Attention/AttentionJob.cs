@@ -101,6 +101,12 @@ internal unsafe struct AttentionJob
     /// </summary>
     public float** Kept;
 
+    /// <summary>
+    /// Null, or per sequence and KV head the first row that has not been added to the pages' scores, -1 where blocks keep no probabilities. Blocks of a head add their rows one after the other, in the
+    /// order of the rows.
+    /// </summary>
+    public int* Added;
+
     /// <summary>Null, or factors of what each row of the batch records.</summary>
     public float* RowWeights;
 
@@ -137,6 +143,13 @@ internal unsafe struct AttentionJob
 
     /// <summary>Where an item's probabilities are kept, or null.</summary>
     public readonly float* KeptOf(AttentionItem* item) => Kept == null ? null : Kept[((long)item->Sequence * KvHeads) + item->KvHead];
+
+    /// <summary>Where the first row is noted that an item's head has not added, or null where its blocks keep no probabilities.</summary>
+    public readonly int* AddedOf(AttentionItem* item)
+    {
+        int* added = Added == null ? null : Added + ((long)item->Sequence * KvHeads) + item->KvHead;
+        return added == null || *added < 0 ? null : added;
+    }
 
     /// <summary>Segments of an item's head up to its last row.</summary>
     public readonly int SegmentsOf(AttentionItem* item) => SegmentsUpTo(item, Sequences[item->Sequence].RowCount);
@@ -322,6 +335,12 @@ internal unsafe struct WorkerScratch
 
     /// <summary>Logits, then probabilities of a tile, <c>[Tile][LogitStride]</c>.</summary>
     public float* Logits;
+
+    /// <summary>Probabilities of a block that adds its rows to the pages' scores, <c>[segments][tiles][Tile][LogitStride]</c>, then the largest logits, <c>[segments][tiles][Tile]</c>; or null.</summary>
+    public float* Block;
+
+    /// <summary>Where the probabilities of the tile at hand stay in <see cref="Block"/>, or null.</summary>
+    public float* KeptTile;
 
     /// <summary>Records of a tile for the segment at hand, <c>[Tile][headDim + RecordHeader]</c>.</summary>
     public float* TileRecords;

@@ -11,6 +11,9 @@ internal sealed unsafe class AttentionKernels
     /// <summary>Whether an item is done straight from its pages, and can keep its probabilities.</summary>
     public required delegate*<AttentionJob*, AttentionItem*, bool> IsDirect { get; init; }
 
+    /// <summary>Whether blocks of rows can keep their probabilities and add them to scores.</summary>
+    public bool KeepsBlocks { get; private init; }
+
     /// <summary>Puts the partial records of a block together.</summary>
     public required delegate*<AttentionJob*, AttentionItem*, WorkerScratch*, void> MergePartials { get; init; }
 
@@ -48,6 +51,7 @@ internal sealed unsafe class AttentionKernels
         {
             Attend = &VectorAttention<TSimd, TVector>.Attend,
             IsDirect = &DirectAttention<TSimd, TVector>.Takes,
+            KeepsBlocks = true,
             MergePartials = &VectorAttention<TSimd, TVector>.MergePartials,
             Observe = &VectorAttention<TSimd, TVector>.Observe,
             Pool = &ScorePool<TSimd, TVector>.Pool,

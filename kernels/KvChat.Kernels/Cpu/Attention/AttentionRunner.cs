@@ -12,6 +12,10 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
     // Long prompts on many threads would otherwise write partial records without end.
     private const long LargestPartials = 128L << 20;
 
+    // Probabilities that a worker's block keeps, in numbers, and the tiles that it has in any case: fewer read keys and values too often, more leave the cache.
+    private const long UsualBlock = 1 << 21;
+    private const int LeastTiles = 4;
+
     private readonly AttentionKernels _kernels = AttentionKernels.Of(width);
     private readonly GrowingBuffer _scratch = new();
     private readonly GrowingBuffer _items = new();
@@ -19,6 +23,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
     private readonly GrowingBuffer _statistics = new();
     private readonly GrowingBuffer _sums = new();
     private readonly GrowingBuffer _kept = new();
+    private readonly GrowingBuffer _blocks = new();
     private int _blockRows;
 
     /// <summary>Kernels of the width in use.</summary>
@@ -34,6 +39,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         {
             job->Statistics = (float*)_statistics.Ensure((long)batch.RowCount * job->KvHeads * job->Group * 2 * sizeof(float));
             job->Kept = Kept(job, batch);
+            job->Added = Added(job, batch);
         }
 
         AttendBlocks(job, batch);
@@ -55,6 +61,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         _statistics.Dispose();
         _sums.Dispose();
         _kept.Dispose();
+        _blocks.Dispose();
     }
 
     private void Run(AttentionJob* job, delegate*<AttentionJob*, AttentionItem*, WorkerScratch*, void> work, AttentionItem* items, int count, long cost)
@@ -69,24 +76,26 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             team.Run(&AttentionJob.Run, job);
     }
 
-    // Blocks of rows, heaviest first; too few of them for the team are cut by segments.
+    // Blocks of rows, heaviest first, or in order where they add their rows one after the other; too few of them for the team are cut by segments.
     private void AttendBlocks(AttentionJob* job, KvBatch batch)
     {
         int count = 0;
         for (int s = 0; s < batch.SequenceCount; s++)
-            count += Blocks(batch.Sequences[s].RowCount) * job->KvHeads;
+            count += Blocks(batch.Sequences[s].RowCount, BlockRows(job, s)) * job->KvHeads;
         AttentionItem* blocks = (AttentionItem*)_items.Ensure((long)count * sizeof(AttentionItem));
         long segments = 0, cost = 0, records = 0;
         int next = 0;
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            int rows = batch.Sequences[s].RowCount;
-            for (int block = Blocks(rows) - 1; block >= 0; block--)
+            int rows = batch.Sequences[s].RowCount, blockRows = BlockRows(job, s), last = Blocks(rows, blockRows) - 1;
+            bool ascends = KeepsBlocks(job, s);
+            for (int i = 0; i <= last; i++)
             {
+                int block = ascends ? i : last - i;
                 for (int head = 0; head < job->KvHeads; head++)
                 {
                     AttentionItem* item = blocks + next++;
-                    *item = Item(job, s, head, block * _blockRows, Math.Min(rows, (block + 1) * _blockRows));
+                    *item = Item(job, s, head, block * blockRows, Math.Min(rows, (block + 1) * blockRows));
                     segments += item->EndSegment - item->FirstSegment;
                     records += (long)(item->EndSegment - item->FirstSegment) * (item->EndRow - item->FirstRow) * job->Group;
                     cost += (long)(item->EndRow - item->FirstRow) * job->Group * (job->HeadOf(item)->LowLength + job->HeadOf(item)->Length + item->EndRow) * job->HeadDim;
@@ -94,7 +103,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             }
         }
 
-        if (team.Count > 1 && count < 4 * team.Count && segments > count && cost >= WorthThreads && records * job->RecordSize * sizeof(float) <= LargestPartials)
+        if (job->Added == null && team.Count > 1 && count < 4 * team.Count && segments > count && cost >= WorthThreads && records * job->RecordSize * sizeof(float) <= LargestPartials)
             AttendPieces(job, count, (int)Math.Max(1, segments / (6 * team.Count)), records, cost);
         else
             Run(job, _kernels.Attend, blocks, count, cost);
@@ -223,7 +232,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         item = Item(job, head / job->KvHeads, head % job->KvHeads, slice->RowCount - slice->ObservedRows, slice->RowCount);
         fixed (AttentionItem* found = &item)
         {
-            if (job->KeptOf(found) != null)
+            if (job->KeptOf(found) != null || job->AddedOf(found) != null)
                 return false;
         }
 
@@ -245,7 +254,62 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         return item;
     }
 
-    private int Blocks(int rows) => (rows + _blockRows - 1) / _blockRows;
+    // Per head the first row that has not been added, where its blocks keep their probabilities; and room for them.
+    private int* Added(AttentionJob* job, KvBatch batch)
+    {
+        long block = 0;
+        for (int s = 0; s < batch.SequenceCount; s++)
+        {
+            for (int head = 0; head < job->KvHeads && KeepsBlocks(job, s); head++)
+                block = Math.Max(block, BlockScores<SimdScalar, float>.Size(BlockRows(job, s) * job->Group, LongestOf(job, s)));
+        }
+
+        if (block == 0)
+            return null;
+        block = (block + 15) & ~15L;
+        int heads = batch.SequenceCount * job->KvHeads;
+        long floats = ((heads + 15L) & ~15L) + AttentionSizes.LogitStride;
+        float* data = (float*)_blocks.Ensure((floats + (block * team.Count)) * sizeof(float));
+        for (int i = 0; i < team.Count; i++)
+            job->Scratch[i].Block = data + floats + (i * block);
+        int* added = (int*)data;
+        for (int i = 0; i < heads; i++)
+            added[i] = KeepsBlocks(job, i / job->KvHeads) ? 0 : -1;
+        return added;
+    }
+
+    // Rows that all add to scores, in more rows than are read straight from pages. Too few for the team are cut by segments instead, and read keys twice.
+    private bool KeepsBlocks(AttentionJob* job, int sequence)
+    {
+        SequenceSlice* slice = job->Sequences + sequence;
+        return _kernels.KeepsBlocks && slice->Observation == ObservationMode.Accumulate && slice->ObservedRows == slice->RowCount
+            && (long)slice->RowCount * job->Group * job->KvHeads >= LeastTiles * AttentionSizes.Tile * team.Count;
+    }
+
+    // Rows of a block: what it keeps is to stay in the cache, and there are to be some blocks for each worker.
+    private int BlockRows(AttentionJob* job, int sequence)
+    {
+        if (!KeepsBlocks(job, sequence))
+            return _blockRows;
+        long queries = UsualBlock / (LongestOf(job, sequence) * AttentionSizes.LogitStride), blocks = (4L * team.Count / job->KvHeads) + 1;
+        long rows = Math.Min(queries / job->Group, job->Sequences[sequence].RowCount / blocks);
+        return (int)Math.Clamp(rows, Math.Max(1, LeastTiles * AttentionSizes.Tile / job->Group), _blockRows);
+    }
+
+    // Most segments that a head of a sequence has.
+    private static int LongestOf(AttentionJob* job, int sequence)
+    {
+        int longest = 0;
+        for (int head = 0; head < job->KvHeads; head++)
+        {
+            AttentionItem item = new() { Sequence = sequence, KvHead = head };
+            longest = Math.Max(longest, job->SegmentsOf(&item));
+        }
+
+        return longest;
+    }
+
+    private static int Blocks(int rows, int blockRows) => (rows + blockRows - 1) / blockRows;
 
     private WorkerScratch* Scratch(AttentionJob* job)
     {
@@ -275,6 +339,8 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
             own->Scales = own->Lanes + 16;
             own->Prepared = own->Scales + (4 * AttentionSizes.ScaleStride);
             own->ScoringTicks = 0;
+            own->Block = null;
+            own->KeptTile = null;
             own->QuerySums = own->Prepared + (rows * headDim);
             own->Lows = (int*)(own->QuerySums + queries);
             own->LowEndLows = own->Lows + _blockRows;

@@ -13,7 +13,8 @@ internal static unsafe class VectorAttention<TSimd, TVector>
     /// <summary>Rows of an item: results, or partial records.</summary>
     public static void Attend(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch)
     {
-        if (DirectAttention<TSimd, TVector>.Takes(job, item))
+        int* added = job->AddedOf(item);
+        if (added == null && DirectAttention<TSimd, TVector>.Takes(job, item))
         {
             DirectAttention<TSimd, TVector>.Attend(job, item, scratch);
             return;
@@ -29,11 +30,19 @@ internal static unsafe class VectorAttention<TSimd, TVector>
                 PrepareQueries(job, item, scratch, place.Layout, queries);
             Load(job, item, scratch, place, scratch->Values);
             for (int first = 0; first < queries; first += AttentionSizes.Tile)
-                AttendTile(job, item, scratch, place, segment, first, Math.Min(AttentionSizes.Tile, queries - first));
+            {
+                int count = Math.Min(AttentionSizes.Tile, queries - first);
+                if (added == null)
+                    AttendTile(job, item, scratch, place, segment, first, count);
+                else
+                    KeepTile(job, item, scratch, place, segment, first, count);
+            }
         }
 
         if (item->Partials == null)
             Finish(job, item, scratch->Records);
+        if (added != null)
+            BlockScores<TSimd, TVector>.AddInTurn(job, item, scratch, added);
     }
 
     /// <summary>Merges the records of a block's segments, in their order, into results.</summary>
@@ -185,6 +194,21 @@ internal static unsafe class VectorAttention<TSimd, TVector>
         return low < high;
     }
 
+    // Probabilities are made where they stay. Those of codes are changed by the scales of values, so that they are copied before.
+    private static void KeepTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int segment, int first, int count)
+    {
+        float* usual = scratch->Logits;
+        scratch->KeptTile = BlockScores<TSimd, TVector>.Tile(job, item, scratch, segment, first);
+        if (!place.Layout->HasScales)
+            scratch->Logits = scratch->KeptTile;
+        AttendTile(job, item, scratch, place, segment, first, count);
+        float* maxima = BlockScores<TSimd, TVector>.Maxima(job, item, scratch, segment) + first;
+        for (int i = 0; i < count; i++)
+            maxima[i] = scratch->TileRecords[i * job->RecordSize];
+        scratch->Logits = usual;
+        scratch->KeptTile = null;
+    }
+
     private static void AttendTile(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, in SegmentPlace place, int segment, int first, int count)
     {
         int size = job->RecordSize;
@@ -221,7 +245,12 @@ internal static unsafe class VectorAttention<TSimd, TVector>
             if (!Softmax(job, item, scratch, place, first + i, i, valueFactor, out int low, out int high))
                 continue;
             if (place.Layout->HasScales)
-                zeros[i] = SegmentScales.ScaleProbabilities<TSimd, TVector>(scratch->Logits + (i * AttentionSizes.LogitStride), low, high, scratch->Lanes, scratch->Scales);
+            {
+                float* probabilities = scratch->Logits + (i * AttentionSizes.LogitStride);
+                if (scratch->KeptTile != null)
+                    Unsafe.CopyBlock(scratch->KeptTile + (i * AttentionSizes.LogitStride), probabilities, AttentionSizes.LogitStride * sizeof(float));
+                zeros[i] = SegmentScales.ScaleProbabilities<TSimd, TVector>(probabilities, low, high, scratch->Lanes, scratch->Scales);
+            }
 
             // Additions run in the order of the KVs: first what others do not see because of the sliding window, ...
             Weigh(job, scratch, i, low, shared ? commonLow : high);
