@@ -121,28 +121,6 @@ public sealed class ScorerMemoryTests : IDisposable
             Assert.Equal(Positions(head, _whole), Positions(head));
     }
 
-    [Fact]
-    public void Quadratic_forms_of_any_size_equal_their_sums()
-    {
-        var random = new Random(7);
-        foreach (int dim in (int[])[1, 7, 16, 20, 64, 80, 128])
-        {
-            foreach (int count in (int[])[1, 2, 3, 4, 9])
-            {
-                float[] matrix = new float[dim * dim], vectors = [.. Enumerable.Range(0, count * dim).Select(_ => random.NextSingle() - 0.5f)], actual = new float[count];
-                for (int i = 0; i < dim; i++)
-                {
-                    for (int j = 0; j <= i; j++)
-                        matrix[(i * dim) + j] = matrix[(j * dim) + i] = random.NextSingle() - 0.3f;
-                }
-
-                QuadraticForm.Of(matrix, vectors, dim, actual);
-                double[] expected = [.. vectors.Chunk(dim).Select(v => Enumerable.Range(0, dim * dim).Sum(i => (double)matrix[i] * v[i / dim] * v[i % dim]))];
-                Assert.All(expected.Zip(actual), pair => Assert.Equal(pair.First, pair.Second, 1e-5 * dim));
-            }
-        }
-    }
-
     private static double Length(double[] vector) => Math.Sqrt(vector.Sum(x => x * x));
 
     private static double[] KeyDiff(double[][] keys)

@@ -72,10 +72,6 @@ internal static unsafe class BlockScores<TSimd, TVector>
                 low = Math.Min(low, lows[row]);
                 high = Math.Max(high, highs[row]);
             }
-            else if (highs[row] > 0)
-            {
-                lows[row] = int.MaxValue; // the window has passed the segment, whose end may lie within a group
-            }
 
             for (int i = row * job->Group; i < (row + 1) * job->Group; i++)
                 weights[i] = SoftmaxRecord.SegmentWeight(maxima[i], job->StatisticsOf(item, item->FirstRow + row) + (2 * (i - (row * job->Group))));
@@ -89,7 +85,7 @@ internal static unsafe class BlockScores<TSimd, TVector>
         Copy(job, place, low, high, sums, isStore: true);
     }
 
-    // Every KV's own sum, row after row. What both bounds of rows grow with makes those that see a group of KVs a run of rows; beyond what a row sees of its groups its probabilities are 0.
+    // Every KV's own sum, row after row. Both bounds of what rows see grow, so that those that see something of a group of 16 are a run of rows; what one of them does not see of it has the probability 0.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRows(
         float* probabilities, float* weights, int* lows, int* highs, int rows, int group, in SequenceSlice slice, float valueFactor, int low, int high, float* sums)
@@ -102,7 +98,7 @@ internal static unsafe class BlockScores<TSimd, TVector>
             int start = kv & ~(Group - 1);
             while (firstRow < rows && highs[firstRow] <= start)
                 firstRow++;
-            while (endRow < rows && lows[endRow] < start + Group)
+            while (endRow < rows && lows[endRow] < Math.Min(start + Group, high))
                 endRow++;
             TVector score = TSimd.Load(sums + kv);
             float* weight = weights + (firstRow * group), p = probabilities + ((long)firstRow * group * AttentionSizes.LogitStride) + kv;

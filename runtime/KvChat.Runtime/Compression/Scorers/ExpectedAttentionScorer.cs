@@ -51,17 +51,18 @@ public sealed class ExpectedAttentionScorer : KeyScorer
         {
             int dim = head.HeadDim, length = positions.Length, group = Count(head) - 1, numbers = checked((length - first) * dim);
             float scale = head.Model.Shape.AttentionScale;
-            float[] rented = ArrayPool<float>.Shared.Rent(numbers);
-            Span<float> vectors = rented.AsSpan(0, numbers);
+            float[] rented = ArrayPool<float>.Shared.Rent(numbers + length - first);
+            Span<float> vectors = rented.AsSpan(0, numbers), means = rented.AsSpan(numbers, length - first);
             head.ReadKeys(first, vectors);
             MeanRotation.Of(head.Model.Shape, head.Layer, TensorPrimitives.Max(positions) + 1, FuturePositions).TurnBack(vectors, dim);
             for (int member = 0; member < group; member++)
             {
                 QueryMoments moments = head.Model.Queries.Of(head.Layer, (head.KvHead * group) + member);
                 Span<float> own = facts.Slice(member * length, length)[first..];
-                QuadraticForm.Of(moments.Covariance, vectors, dim, own);
+                VectorRows.QuadraticForms(moments.Covariance, vectors, dim, own);
+                VectorRows.Dot(vectors, moments.Mean, means);
                 for (int i = 0; i < own.Length; i++)
-                    own[i] = (TensorPrimitives.Dot(vectors.Slice(i * dim, dim), moments.Mean) * scale) + (own[i] * scale * scale / 2);
+                    own[i] = (means[i] * scale) + (own[i] * scale * scale / 2);
             }
 
             head.ReadValues(first, vectors);

@@ -58,24 +58,20 @@ public sealed class KeyDiffScorer : KeyScorer
     /// <inheritdoc/>
     public override void ReadScores(in ScoredHead head, Span<float> scores)
     {
-        int dim = head.HeadDim, numbers = checked(scores.Length * dim);
-        float[] keys = ArrayPool<float>.Shared.Rent(Math.Max(1, numbers)), rented = ArrayPool<float>.Shared.Rent(dim);
-        head.ReadKeys(0, keys.AsSpan(0, numbers));
-        Span<float> mean = rented.AsSpan(0, dim);
-        mean.Clear();
+        int length = scores.Length, numbers = checked(length * head.HeadDim);
+        float[] rented = ArrayPool<float>.Shared.Rent(numbers + length + head.HeadDim);
+        Span<float> keys = rented.AsSpan(0, numbers), cosines = rented.AsSpan(numbers, length), mean = rented.AsSpan(numbers + length, head.HeadDim);
+        head.ReadKeys(0, keys);
         KvFacts.KeyLengths.Read(head, scores);
         for (int i = 0; i < scores.Length; i++)
-        {
             scores[i] = scores[i] > Least ? 1 / scores[i] : 0;
-            TensorPrimitives.MultiplyAdd(keys.AsSpan(i * dim, dim), scores[i], mean, mean);
-        }
+        VectorRows.Sum(keys, scores, mean);
 
         // A cosine needs the mean's own length too: it differs between heads, which allocators may compare.
-        float length = KvFacts.Norm(mean);
-        TensorPrimitives.Multiply(mean, length > 0 ? -1 / length : 0, mean);
-        for (int i = 0; i < scores.Length; i++)
-            scores[i] *= TensorPrimitives.Dot(mean, keys.AsSpan(i * dim, dim));
-        ArrayPool<float>.Shared.Return(keys);
+        float meanLength = KvFacts.Norm(mean);
+        TensorPrimitives.Multiply(mean, meanLength > 0 ? -1 / meanLength : 0, mean);
+        VectorRows.Dot(keys, mean, cosines);
+        TensorPrimitives.Multiply(scores, cosines, scores);
         ArrayPool<float>.Shared.Return(rented);
     }
 }

@@ -92,7 +92,7 @@ public sealed class RepeatScorer(bool weighsValues = false) : IKvScorer
             lengths.Clear();
             for (int member = 0; member < group; member++)
             {
-                QuadraticForm.Of(grams[(head.KvHead * group) + member], values.AsSpan(0, numbers), dim, own);
+                VectorRows.QuadraticForms(grams[(head.KvHead * group) + member], values.AsSpan(0, numbers), dim, own);
                 TensorPrimitives.Max(lengths, own, lengths);
             }
 
