@@ -199,7 +199,6 @@ internal sealed partial class Scheduler
     {
         Session session = piece.Session;
         KvCompression compression = session.Request.Compression;
-        int answered = session.Read - session.PromptLength;
         if (session.Repeat is { } repeat)
         {
             if (!repeat.Advance())
@@ -218,11 +217,11 @@ internal sealed partial class Scheduler
         else if (session.HasScores && compression.DecodeInterval > 0)
         {
             session.History = session.History.WithAdded(session.Read - piece.Rows, session.Read);
-            if (answered > 0 && answered % compression.DecodeInterval == 0)
+            if (session.IsDecodeStop(session.Read))
                 Compress(session, compression, session.Read);
         }
 
-        if (answered == 0 && session.Repeat is null)
+        if (session.Read == session.PromptLength && session.Repeat is null)
             session.NoteAnswerStart();
     }
 

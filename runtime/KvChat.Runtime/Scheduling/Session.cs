@@ -120,22 +120,16 @@ internal sealed class Session
     public bool MayEvict => Request.Compression.UnderPressure || Request.Compression.RetainedKvs is not { } kvs || kvs < MaxTokens;
 
     /// <summary>Whether what the next decoding row records will be looked at: by pressure, or by a stop that comes before the answer's last token.</summary>
-    public bool RecordsNext
-    {
-        get
-        {
-            if (!MayEvict || Request.Compression.UnderPressure)
-                return MayEvict;
-            int interval = Request.Compression.DecodeInterval, answered = Read - PromptLength;
-
-            // The row at hand is answered + 1; its stop's token must be followed by another, or the request has ended.
-            return interval > 0 && PromptLength + ((Math.Max(0, answered) / interval + 1L) * interval) < MaxTokens - 1L;
-        }
-    }
+    public bool RecordsNext => MayEvict && (Request.Compression.UnderPressure || DecodeStopBehind(Read) < MaxTokens - 1L); // a stop's token must be followed by another, or the request has ended
 
     /// <summary>Whether the KVs may be compressed right behind the next decoding rows: by pressure at any time, by the request's own settings at its stops.</summary>
-    public bool MayCompressBehind(int rows) =>
-        Request.Compression.UnderPressure || (Request.Compression.DecodeInterval is > 0 and int interval && (Read + rows - PromptLength) % interval == 0);
+    public bool MayCompressBehind(int rows) => Request.Compression.UnderPressure || IsDecodeStop(Read + rows);
+
+    /// <summary>Whether the KVs are compressed when that many tokens have been read: whenever the answer has grown by <see cref="KvCompression.DecodeInterval"/>.</summary>
+    public bool IsDecodeStop(int read) => DecodeStopBehind(read - 1) == read;
+
+    private long DecodeStopBehind(int read) =>
+        Request.Compression.DecodeInterval is > 0 and int interval ? PromptLength + (((Math.Max(0, read - PromptLength) / interval) + 1L) * interval) : long.MaxValue;
 
     // Where nothing may ever go, a prompt is read as if there were no policy.
     private KvCompression Planned => MayEvict ? Request.Compression : Request.Compression with { Policy = CompressionPolicies.Off };

@@ -110,7 +110,7 @@ public sealed class ForwardPass : IDisposable
         _rowWeights ??= new float[MaxRows];
         _row ??= new float[_model.Configuration.Width];
         batch.RowWeights = _rowWeights;
-        Array.Fill(_rowWeights, 1);
+        _rowWeights.AsSpan(0, batch.RowCount).Fill(1);
         for (int i = 0; i < overHidden.Length; i++)
         {
             if (!overHidden[i])

@@ -86,6 +86,20 @@ public sealed class ScorerMemoryTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(25)]
+    [InlineData(2 * Prompt + 1)]
+    public void Kvzip_pools_by_any_width(int width)
+    {
+        float[] recorded = [.. Enumerable.Range(0, Prompt).Select(i => (i * 37 % 91) + 0.5f)], actual = new float[Prompt];
+        _runner.Arena.WriteScores(Cache.Table(0, 0).View, KvFormat.F16, recorded);
+        new RepeatScorer().ReadScores(Head(0, null) with { Settings = new KvCompression { PoolWidth = width } }, actual);
+        Assert.Equal(Enumerable.Range(0, Prompt).Select(i => recorded[Math.Max(0, i - (width / 2))..Math.Min(Prompt, i + (width / 2) + 1)].Max()), actual);
+    }
+
     [Fact]
     public void Numbers_are_found_again_by_position_when_kvs_have_gone_or_moved_to_the_right_end()
     {

@@ -260,7 +260,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
         long block = 0;
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            for (int head = 0; head < job->KvHeads && KeepsBlocks(job, s); head++)
+            if (KeepsBlocks(job, s))
                 block = Math.Max(block, BlockScores<SimdScalar, float>.Size(BlockRows(job, s) * job->Group, LongestOf(job, s)));
         }
 
@@ -282,7 +282,7 @@ internal sealed unsafe class AttentionRunner(WorkerTeam team, int width) : IDisp
     private bool KeepsBlocks(AttentionJob* job, int sequence)
     {
         SequenceSlice* slice = job->Sequences + sequence;
-        return _kernels.KeepsBlocks && slice->Observation == ObservationMode.Accumulate && slice->ObservedRows == slice->RowCount
+        return _kernels.KeepsBlocks && slice->RowCount > DirectAttention<SimdScalar, float>.MostRows && slice->Observation == ObservationMode.Accumulate && slice->ObservedRows == slice->RowCount
             && (long)slice->RowCount * job->Group * job->KvHeads >= LeastTiles * AttentionSizes.Tile * team.Count;
     }
 

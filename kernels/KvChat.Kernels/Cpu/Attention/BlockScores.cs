@@ -81,16 +81,26 @@ internal static unsafe class BlockScores<TSimd, TVector>
             return;
         new Span<float>(sums, AttentionSizes.Segment).Clear();
         Copy(job, place, low, high, sums, isStore: false);
-        AddRows(Tile(job, item, scratch, segment, 0), weights, lows, highs, rows, job->Group, job->Sequences[item->Sequence], 1 / AttentionJob.ValueFactor(place.Layout), low, high, sums);
+        SequenceSlice* slice = job->Sequences + item->Sequence;
+        float* probabilities = Tile(job, item, scratch, segment, 0);
+        float factor = 1 / AttentionJob.ValueFactor(place.Layout);
+        if (slice->Largest)
+            AddRows<LargestWeight<TSimd, TVector>>(probabilities, weights, lows, highs, rows, job->Group, factor, low, high, sums);
+        else if (slice->LargestOfGroup)
+            AddRows<SumOfLargest<TSimd, TVector>>(probabilities, weights, lows, highs, rows, job->Group, factor, low, high, sums);
+        else if (slice->Squared)
+            AddRows<SumOfSquares<TSimd, TVector>>(probabilities, weights, lows, highs, rows, job->Group, factor, low, high, sums);
+        else
+            AddRows<SumOfWeights<TSimd, TVector>>(probabilities, weights, lows, highs, rows, job->Group, factor, low, high, sums);
         Copy(job, place, low, high, sums, isStore: true);
     }
 
     // Every KV's own sum, row after row. Both bounds of what rows see grow, so that those that see something of a group of 16 are a run of rows; what one of them does not see of it has the probability 0.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddRows(
-        float* probabilities, float* weights, int* lows, int* highs, int rows, int group, in SequenceSlice slice, float valueFactor, int low, int high, float* sums)
+    private static void AddRows<TReduction>(
+        float* probabilities, float* weights, int* lows, int* highs, int rows, int group, float valueFactor, int low, int high, float* sums)
+        where TReduction : struct, IScoreReduction<TVector>
     {
-        bool largest = slice.Largest, groupLargest = largest || slice.LargestOfGroup, squared = slice.Squared;
         TVector factor = TSimd.Create(valueFactor);
         int firstRow = 0, endRow = 0;
         for (int kv = low & ~(Group - 1); kv < high; kv += TSimd.Count)
@@ -108,10 +118,10 @@ internal static unsafe class BlockScores<TSimd, TVector>
                 for (int i = 0; i < group; i++, weight++, p += AttentionSizes.LogitStride)
                 {
                     TVector attention = TSimd.Multiply(TSimd.Multiply(TSimd.Load(p), factor), TSimd.Create(*weight));
-                    sum = groupLargest ? TSimd.Greater(attention, sum) : squared ? TSimd.Fma(attention, attention, sum) : TSimd.Add(sum, attention);
+                    sum = TReduction.OverGroup(attention, sum);
                 }
 
-                score = largest ? TSimd.Greater(sum, score) : TSimd.Add(score, sum);
+                score = TReduction.OverRows(sum, score);
             }
 
             TSimd.Store(sums + kv, score);

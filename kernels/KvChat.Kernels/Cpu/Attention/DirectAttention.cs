@@ -11,12 +11,15 @@ internal static unsafe class DirectAttention<TSimd, TVector>
     /// <summary>Query heads that a segment's logits have room for.</summary>
     public const int LargestGroup = 8;
 
+    /// <summary>Most rows of an item that they do.</summary>
+    public const int MostRows = 2;
+
     // KVs whose keys are multiplied at a time, from one page or two.
     private const int Run = 16;
 
     /// <summary>Whether these kernels do an item: few queries, formats that are read from pages, whole registers of coordinates.</summary>
     public static bool Takes(AttentionJob* job, AttentionItem* item) =>
-        item->EndRow - item->FirstRow <= 2 && job->Group <= LargestGroup && Takes(job, job->HighLayout(item))
+        item->EndRow - item->FirstRow <= MostRows && job->Group <= LargestGroup && Takes(job, job->HighLayout(item))
         && (job->HeadOf(item)->LowLength == 0 || Takes(job, job->LowLayout(item)));
 
     private static bool Takes(AttentionJob* job, PageLayout* layout) => layout->Format switch
@@ -67,38 +70,65 @@ internal static unsafe class DirectAttention<TSimd, TVector>
     /// Adds a row to the scores of its head's pages, from the probabilities that <see cref="Attend"/> has kept, or does nothing where it kept none. The head's results must be
     /// finished: probabilities are of their segments and need the whole row's maximum and sum.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Observe(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int row)
     {
         SequenceSlice* slice = job->Sequences + item->Sequence;
         if (job->KeptOf(item) == null || row < slice->RowCount - slice->ObservedRows)
             return;
         long start = Stopwatch.GetTimestamp();
-        int visible = job->FirstVisible(item, row, isLow: false), visibleLow = job->LowSegments(item) == 0 ? 0 : job->FirstVisible(item, row, isLow: true);
-        float* weights = stackalloc float[LargestGroup];
-        for (int segment = item->FirstSegment; segment < item->EndSegment; segment++)
+        if (slice->Largest)
+            Observe<LargestWeight<TSimd, TVector>>(job, item, scratch, row);
+        else if (slice->LargestOfGroup)
+            Observe<SumOfLargest<TSimd, TVector>>(job, item, scratch, row);
+        else if (slice->Squared)
+            Observe<SumOfSquares<TSimd, TVector>>(job, item, scratch, row);
+        else
+            Observe<SumOfWeights<TSimd, TVector>>(job, item, scratch, row);
+        scratch->ScoringTicks += Stopwatch.GetTimestamp() - start;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Observe<TReduction>(AttentionJob* job, AttentionItem* item, WorkerScratch* scratch, int row)
+        where TReduction : struct, IScoreReduction<TVector>
+    {
+        int visible = job->FirstVisible(item, row, isLow: false), visibleLow = job->LowSegments(item) == 0 ? 0 : job->FirstVisible(item, row, isLow: true), group = job->Group;
+        float* statistics = job->StatisticsOf(item, row), maxima = stackalloc float[Run], reciprocals = stackalloc float[Run], weights = stackalloc float[Run];
+        for (int i = 0; i < Run; i++)
+        {
+            maxima[i] = i < group ? statistics[2 * i] : 0;
+            reciprocals[i] = i < group ? statistics[(2 * i) + 1] : 0;
+        }
+
+        float* probabilities = Kept(job, item, item->FirstSegment, row);
+        for (int segment = item->FirstSegment; segment < item->EndSegment; segment++, probabilities += AttentionSizes.KeptStride * group)
         {
             SegmentPlace place = job->Place(item, segment);
             if (!place.Range(row, place.IsLow ? visibleLow : visible, out int low, out int high))
                 continue;
-            float* probabilities = Kept(job, item, segment, row), maxima = probabilities + (job->Group * AttentionSizes.LogitStride);
-            for (int i = 0; i < job->Group; i++)
-                weights[i] = SoftmaxRecord.SegmentWeight(maxima[i], job->StatisticsOf(item, row) + (2 * i));
+            Weights(probabilities + (group * AttentionSizes.LogitStride), maxima, reciprocals, group, weights);
             if (place.Layout->Slots % Run == 0)
-                AddPages(job, place, *slice, probabilities, weights, low, high);
+                AddPages<TReduction>(job, place, probabilities, weights, low, high);
             else
-                AddSegment(job, place, *slice, probabilities, weights, low, high, scratch->GroupSums);
+                AddSegment(job, place, job->Sequences[item->Sequence], probabilities, weights, low, high, scratch->GroupSums);
         }
+    }
 
-        scratch->ScoringTicks += Stopwatch.GetTimestamp() - start;
+    // As SoftmaxRecord.SegmentWeight, to the bit, for all heads of the group.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Weights(float* segmentMaxima, float* maxima, float* reciprocals, int group, float* weights)
+    {
+        for (int i = 0; i < group; i += TSimd.Count)
+            TSimd.Store(weights + i, TSimd.Multiply(VectorMath<TSimd, TVector>.Exp(TSimd.Subtract(TSimd.Load(segmentMaxima + i), TSimd.Load(maxima + i))), TSimd.Load(reciprocals + i)));
+        for (int i = 0; i < group; i++)
+            weights[i] = segmentMaxima[i] == float.NegativeInfinity ? 0 : weights[i];
     }
 
     // Pages of whole groups: what a group of 16 holds beyond low..high-1 has the probability 0.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddPages(AttentionJob* job, in SegmentPlace place, in SequenceSlice slice, float* probabilities, float* weights, int low, int high)
+    private static void AddPages<TReduction>(AttentionJob* job, in SegmentPlace place, float* probabilities, float* weights, int low, int high)
+        where TReduction : struct, IScoreReduction<TVector>
     {
         int slots = place.Layout->Slots, group = job->Group, end = (high + Run - 1) & ~(Run - 1);
-        bool largest = slice.Largest, groupLargest = largest || slice.LargestOfGroup, squared = slice.Squared;
         TVector factor = TSimd.Create(1 / AttentionJob.ValueFactor(place.Layout));
         int kv = low & ~(Run - 1), page = kv / slots;
         for (; kv < end; page++)
@@ -108,14 +138,10 @@ internal static unsafe class DirectAttention<TSimd, TVector>
             for (; kv < stop; kv += TSimd.Count)
             {
                 TVector sum = TSimd.Zero;
-                for (int i = 0; i < group; i++)
-                {
-                    TVector attention = TSimd.Multiply(TSimd.Multiply(TSimd.Load(probabilities + (i * AttentionSizes.LogitStride) + kv), factor), TSimd.Create(weights[i]));
-                    sum = groupLargest ? TSimd.Greater(attention, sum) : squared ? TSimd.Fma(attention, attention, sum) : TSimd.Add(sum, attention);
-                }
-
-                TVector score = TSimd.Load(scores + kv);
-                TSimd.Store(scores + kv, largest ? TSimd.Greater(sum, score) : TSimd.Add(score, sum));
+                float* p = probabilities + kv;
+                for (int i = 0; i < group; i++, p += AttentionSizes.LogitStride)
+                    sum = TReduction.OverGroup(TSimd.Multiply(TSimd.Multiply(TSimd.Load(p), factor), TSimd.Create(weights[i])), sum);
+                TSimd.Store(scores + kv, TReduction.OverRows(sum, TSimd.Load(scores + kv)));
             }
         }
     }

@@ -17,13 +17,28 @@ public sealed class HeadMemory
     /// <returns>The first KV from which on all must be found: their number if none, and 0 or one of the left end else.</returns>
     public int Recall(ReadOnlySpan<int> positions, int low, Span<float> facts)
     {
-        // A KV may have gone to the right end since.
+        // A KV may have gone to the right end since. Most are where they were: behind the one before.
         int inLow = 0, inLeft = _low, length = positions.Length;
+        ReadOnlySpan<int> known = _positions.AsSpan(0, _count);
         for (int i = 0; i < length; i++)
         {
             if (i == low)
                 (inLow, inLeft) = (0, _low);
-            int found = Find(ref inLow, _low, positions[i]) ? inLow : Find(ref inLeft, _count, positions[i]) ? inLeft : -1;
+            int position = positions[i], found = -1;
+            while (inLow < _low && known[inLow] < position)
+                inLow++;
+            if (inLow < _low && known[inLow] == position)
+            {
+                found = inLow;
+            }
+            else
+            {
+                while (inLeft < known.Length && known[inLeft] < position)
+                    inLeft++;
+                if (inLeft < known.Length && known[inLeft] == position)
+                    found = inLeft;
+            }
+
             if (found < 0)
                 return i < low ? 0 : i;
             for (int target = i; target < facts.Length; target += length, found += _count)
@@ -46,13 +61,6 @@ public sealed class HeadMemory
 
     /// <summary>Forgets all.</summary>
     public void Clear() => (_low, _count) = (0, 0);
-
-    private bool Find(ref int index, int end, int position)
-    {
-        while (index < end && _positions[index] < position)
-            index++;
-        return index < end && _positions[index] == position;
-    }
 }
 
 /// <summary>The memory of a sequence's scorer, head by head. The sequence's owner keeps it as long as the KVs of its positions stay the same.</summary>

@@ -59,20 +59,27 @@ public sealed class RepeatScorer(bool weighsValues = false) : IKvScorer
         Pool(scores[head.LowLength..], width);
     }
 
-    /// <summary>Replaces each score by the largest of those at most half a width away.</summary>
+    /// <summary>Replaces each score by the largest of those at most half a width away: runs of 2, 4, 8 ... scores first, of which the longest that fits covers a window from both ends.</summary>
     private static void Pool(Span<float> scores, int width)
     {
         if (width <= 1 || scores.Length < 2)
             return;
-        float[] rented = ArrayPool<float>.Shared.Rent(scores.Length);
-        Span<float> copy = rented.AsSpan(0, scores.Length);
-        scores.CopyTo(copy);
-        for (int shift = 1; shift <= width / 2 && shift < scores.Length; shift++)
+        int reach = width / 2, padded = scores.Length + (2 * reach), run = 1, window = (2 * reach) + 1;
+        float[] rented = ArrayPool<float>.Shared.Rent(2 * padded);
+        Span<float> largest = rented.AsSpan(0, padded), next = rented.AsSpan(padded, padded);
+        largest[..reach].Fill(float.NegativeInfinity);
+        scores.CopyTo(largest[reach..]);
+        largest[^reach..].Fill(float.NegativeInfinity);
+        for (; 2 * run <= window; run *= 2)
         {
-            TensorPrimitives.Max(scores[shift..], copy[..^shift], scores[shift..]);
-            TensorPrimitives.Max(scores[..^shift], copy[shift..], scores[..^shift]);
+            int count = padded - (2 * run) + 1;
+            TensorPrimitives.Max(largest[..count], largest.Slice(run, count), next[..count]);
+            Span<float> swapped = largest;
+            largest = next;
+            next = swapped;
         }
 
+        TensorPrimitives.Max(largest[..scores.Length], largest.Slice(window - run, scores.Length), scores);
         ArrayPool<float>.Shared.Return(rented);
     }
 
